@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs libFuzzer targets on their committed corpus; new inputs go to build-fuzz/found, findings to build-fuzz/crash.
+# usage: scripts/fuzz.sh [--quick] [--seconds N] [TARGET…]     default: every target, 600 s each; --quick: 60 s
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$QAIC_SRC"
+seconds=600
+targets=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --quick) seconds=60 ;;
+        --seconds) seconds="$2" && shift ;;
+        -*) die "usage: scripts/fuzz.sh [--quick] [--seconds N] [TARGET…]" ;;
+        *) targets+=("$1") ;;
+    esac
+    shift
+done
+dir="$QAIC_SRC/build-fuzz"
+quiet "$dir/log/configure.log" cmake --preset fuzz
+if [ ${#targets[@]} -eq 0 ]; then
+    quiet "$dir/log/build.log" cmake --build "$dir" --parallel "$QAIC_JOBS"
+    for program in "$dir"/fuzz/fuzz_*; do
+        targets+=("$(basename "$program")")
+    done
+else
+    quiet "$dir/log/build.log" cmake --build "$dir" --parallel "$QAIC_JOBS" --target "${targets[@]}"
+fi
+for target in "${targets[@]}"; do
+    name="${target#fuzz_}"
+    mkdir -p "$dir/found/$name" "$dir/crash"
+    "$dir/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
+        -artifact_prefix="$dir/crash/$target-" "$dir/found/$name" "$QAIC_SRC/tests/fuzz/corpus/$name"
+done
