@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Buffer: card-visible host memory of its own (a BO and its mapping), for callers who place data themselves.
+/// Buffer: card-visible host memory of its own (a BO and its mapping), for callers who place data
+/// themselves.
 #pragma once
+
+#include <qaicrt/device.hpp>
+#include <qaicrt/export.hpp>
+#include <qaicrt/result.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 
-#include <qaicrt/device.hpp>
-#include <qaicrt/result.hpp>
-
 namespace qaicrt {
 
 /// Move only. Zero filled at creation.
-class Buffer {
+class QAICRT_API Buffer {
   public:
     /// Errors: kInvalidArgument (size 0), kNoMemory.
     static Result<Buffer> create(const Device& device, std::uint64_t bytes);

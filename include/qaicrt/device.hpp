@@ -2,13 +2,14 @@
 /// Finding and opening cards.
 #pragma once
 
+#include <qaicrt/export.hpp>
+#include <qaicrt/result.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <qaicrt/result.hpp>
 
 namespace qaicrt {
 
@@ -38,9 +39,9 @@ struct DeviceStatus {
 
 class Device;
 
-/// The set of cards of a process. Opening a card twice in one context gives two users of the same card.
-/// Thread safe; copies share the cards.
-class Context {
+/// The set of cards of a process. Opening a card twice in one context gives two users of the same
+/// card. Thread safe; copies share the cards.
+class QAICRT_API Context {
   public:
     static Result<Context> create(const ContextOptions& options = {});
     std::vector<DeviceInfo> devices() const;
@@ -50,13 +51,14 @@ class Context {
     struct Impl;
 
   private:
+    friend struct ContextAccess;  // internal: a context over cards that a test brings
     explicit Context(std::shared_ptr<Impl> impl);
     std::shared_ptr<Impl> impl_;  // shared by copies; devices keep the card alive on their own
 };
 
-/// One user of one card. Thread safe; copies share the user. The last copy gone (with its activations)
-/// ends the user: the card frees all that it held.
-class Device {
+/// One user of one card. Thread safe; copies share the user. The last copy gone (with its
+/// activations) ends the user: the card frees all that it held.
+class QAICRT_API Device {
   public:
     const DeviceInfo& info() const noexcept;
     Result<DeviceStatus> status() const;

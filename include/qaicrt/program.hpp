@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Program: a parsed and checked QPC. Immutable; cheap to copy (copies share the bytes); thread safe.
+/// Program: a parsed and checked QPC. Immutable; cheap to copy (copies share the bytes); thread
+/// safe.
 #pragma once
+
+#include <qaicrt/export.hpp>
+#include <qaicrt/result.hpp>
+#include <qaicrt/types.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -10,21 +15,19 @@
 #include <string_view>
 #include <vector>
 
-#include <qaicrt/result.hpp>
-#include <qaicrt/types.hpp>
-
 namespace qaicrt {
 
-class Program {
+class QAICRT_API Program {
   public:
     /// `path` is a QPC file or a directory that holds `programqpc.bin`.
-    /// Errors: kNotFound, kIo (sys_errno), kNoMemory, kFormat (segment, offset, rule), kUnsupported.
+    /// Errors: kNotFound, kIo (sys_errno), kNoMemory, kFormat (segment, offset, rule),
+    /// kUnsupported.
     static Result<Program> from_file(const std::string& path);
     /// Takes the bytes over.
     static Result<Program> from_bytes(std::vector<std::byte> bytes);
 
     const std::string& name() const noexcept;
-    std::span<const TensorInfo> inputs() const noexcept;   ///< in binding order
+    std::span<const TensorInfo> inputs() const noexcept;  ///< in binding order
     std::span<const TensorInfo> outputs() const noexcept;
     /// Index of a tensor in inputs() or outputs(); kNotFound names the ones that exist.
     Result<std::size_t> input_index(std::string_view tensor) const;

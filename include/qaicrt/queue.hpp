@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Queue: keeps up to `depth` inferences of one activation in flight, for callers who own their tensors.
+/// Queue: keeps up to `depth` inferences of one activation in flight, for callers who own their
+/// tensors.
 #pragma once
+
+#include <qaicrt/activation.hpp>
+#include <qaicrt/export.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -8,8 +12,6 @@
 #include <functional>
 #include <memory>
 #include <span>
-
-#include <qaicrt/activation.hpp>
 
 namespace qaicrt {
 
@@ -22,7 +24,7 @@ struct QueueResult {
 };
 
 /// Used by one thread at a time. Results come in completion order.
-class Queue {
+class QAICRT_API Queue {
   public:
     using Callback = std::function<void(const QueueResult&)>;
     /// Makes activation.depth() inferences.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Errors of the runtime and of every library below it: a value or one Error, never an exception.
 ///
-/// The original code is never folded away: `sys_errno` keeps the kernel's errno and `device_status` the
-/// card's NNC status (or DMA completion code) next to our own class of error.
+/// The original code is never folded away: `sys_errno` keeps the kernel's errno and `device_status`
+/// the card's NNC status (or DMA completion code) next to our own class of error.
 #pragma once
+
+#include <qaicrt/export.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -34,7 +36,7 @@ enum class Errc : std::uint16_t {
 };
 
 /// Short lower-case word for an error class, e.g. "format"; a static string.
-const char* errc_name(Errc code) noexcept;
+QAICRT_API const char* errc_name(Errc code) noexcept;
 
 /// One failure. `message` is one sentence: what, where, what to do.
 struct [[nodiscard]] Error {
@@ -48,13 +50,18 @@ struct [[nodiscard]] Error {
         : code(c), message(std::move(text)), sys_errno(sys), device_status(status) {}
 };
 
-/// A T or an Error. Reading the wrong side is a programming error (undefined), as with std::expected.
+/// A T or an Error. Reading the wrong side is a programming error (undefined), as with
+/// std::expected.
 template <class T>
 class [[nodiscard]] Result {
   public:
     using value_type = T;
-    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
-    Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+    Result(T value)
+        : state_(std::in_place_index<0>, std::move(value)) {
+    }  // NOLINT(google-explicit-constructor)
+    Result(Error error)
+        : state_(std::in_place_index<1>, std::move(error)) {
+    }  // NOLINT(google-explicit-constructor)
 
     bool has_value() const noexcept { return state_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
@@ -108,9 +115,9 @@ using Status = Result<void>;
 
 /// Like QAICRT_CHECK, and binds the value: QAICRT_TRY(auto view, parse(bytes));
 #define QAICRT_TRY(decl, expr) QAICRT_TRY_(decl, expr, QAICRT_CONCAT(qaicrt_try_, __LINE__))
-#define QAICRT_TRY_(decl, expr, tmp)     \
-    auto tmp = (expr);                   \
-    if (!tmp) {                          \
-        return std::move(tmp).error();   \
-    }                                    \
+#define QAICRT_TRY_(decl, expr, tmp)   \
+    auto tmp = (expr);                 \
+    if (!tmp) {                        \
+        return std::move(tmp).error(); \
+    }                                  \
     decl = std::move(tmp).value()

@@ -2,6 +2,8 @@
 /// Plain types that the runtime shares with its callers.
 #pragma once
 
+#include <qaicrt/export.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,15 +13,15 @@ namespace qaicrt {
 
 /// Element type at a program's edge. Numbers are those of networkdesc.bin (`dataType`).
 enum class DataType : std::uint8_t {
-    kFloat = 0,     ///< FloatTy: IEEE binary32
-    kFloat16 = 1,   ///< Float16Ty
-    kInt8Q = 2,     ///< Int8QTy
-    kUInt8Q = 3,    ///< UInt8QTy
-    kInt16Q = 4,    ///< Int16QTy
-    kInt32Q = 5,    ///< Int32QTy
-    kInt32I = 6,    ///< Int32ITy: index
-    kInt64I = 7,    ///< Int64ITy: index
-    kInt8 = 8,      ///< Int8Ty: plain int8, also bool
+    kFloat = 0,    ///< FloatTy: IEEE binary32
+    kFloat16 = 1,  ///< Float16Ty
+    kInt8Q = 2,    ///< Int8QTy
+    kUInt8Q = 3,   ///< UInt8QTy
+    kInt16Q = 4,   ///< Int16QTy
+    kInt32Q = 5,   ///< Int32QTy
+    kInt32I = 6,   ///< Int32ITy: index
+    kInt64I = 7,   ///< Int64ITy: index
+    kInt8 = 8,     ///< Int8Ty: plain int8, also bool
 };
 
 /// Bytes of one element; 0 for a number outside the enum.
@@ -30,7 +32,7 @@ constexpr std::size_t data_type_bytes(DataType type) noexcept {
 }
 
 /// The vendor's name ("FloatTy" …); "InvalidTy" for a number outside the enum. A static string.
-const char* data_type_name(DataType type) noexcept;
+QAICRT_API const char* data_type_name(DataType type) noexcept;
 
 /// Seen from the card, as in networkdesc.bin.
 enum class Direction : std::uint8_t { kToDevice = 1, kFromDevice = 2 };
