@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The QPC container: named segments in one file. Reads untrusted bytes; depends on nothing of ours.
-/// Source: docs/qpc.md; all offsets are file offsets after the base rule.
+/// The QPC container: named segments in one file. Reads untrusted bytes; depends on nothing of
+/// ours. Source: docs/qpc.md; all offsets are file offsets after the base rule.
 #pragma once
+
+#include <qaicrt/result.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -9,8 +11,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <qaicrt/result.hpp>
 
 namespace qaicrt::qpc {
 
@@ -41,8 +41,8 @@ class Container {
     bool minor_version_differs_ = false;
 };
 
-/// Writes a container: base 0, every element 8-aligned, pad bytes zero: equal input gives equal bytes.
-/// Errors: kInvalidArgument (no network.elf, duplicate or bad names, split > size).
+/// Writes a container: base 0, every element 8-aligned, pad bytes zero: equal input gives equal
+/// bytes. Errors: kInvalidArgument (no network.elf, duplicate or bad names, split > size).
 Result<std::vector<std::byte>> write_container(std::span<const Segment> segments);
 
 }  // namespace qaicrt::qpc

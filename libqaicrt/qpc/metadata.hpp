@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The metadata section of network.elf: what QSM must reserve and which DMA requests one inference makes
-/// (FlatBuffer AicMetadataFlat.Metadata).
+/// The metadata section of network.elf: what QSM must reserve and which DMA requests one inference
+/// makes (FlatBuffer AicMetadataFlat.Metadata).
 #pragma once
+
+#include <qaicrt/result.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
-
-#include <qaicrt/result.hpp>
 
 namespace qaicrt::qpc {
 
-enum class SemOp : std::uint8_t { kNop = 0, kInit = 1, kInc = 2, kDec = 3, kWaitEq = 4, kWaitGe = 5, kP = 6 };
+enum class SemOp : std::uint8_t {
+    kNop = 0,
+    kInit = 1,
+    kInc = 2,
+    kDec = 3,
+    kWaitEq = 4,
+    kWaitGe = 5,
+    kP = 6
+};
 enum class AddrSpace : std::uint8_t { kMulticast = 0, kDdr = 1, kDdrDynamic = 2 };
 enum class TcmSpace : std::uint8_t { kL2Tcm = 0, kVtcm = 1 };
 
@@ -63,7 +72,8 @@ struct ContextField {
     bool required = false;
 };
 
-/// A variable number that no firmware knows. Marked required, it makes a real card refuse our programs.
+/// A variable number that no firmware knows. Marked required, it makes a real card refuse our
+/// programs.
 inline constexpr std::uint32_t kEmulatorOnlyVariable = 0x51454D55;  // "QEMU"
 
 struct Metadata {
@@ -85,14 +95,19 @@ struct Metadata {
     std::uint16_t exec_context_major = 5;
     std::uint16_t num_nsps = 1, num_semaphores = 0;
     std::uint8_t hw_version_major = 2, hw_version_minor = 0;
-    std::uint32_t context_size = 0;
+    std::uint32_t context_size = 0;  ///< bytes of the execution context that the program expects
     std::vector<ContextField> context_fields;
 };
 
-/// Accepts a bare FlatBuffer or the 8-byte terminator and a FlatBuffer (docs/qpc.md, acceptance algorithm).
-/// Checks: verifier, major version 1, known requiredFields, non-empty name, semaphore numbers < 32 and
-/// values <= 4095, at most four semaphore ops, one doorbell and one presync per request, counts.
-/// Errors: kFormat (with the field), kUnsupported.
+/// The 82 fields that a requiredFields entry may name, each as "AicMetadataFlat_Metadata->path",
+/// sorted.
+std::span<const std::string_view> known_metadata_fields() noexcept;
+inline constexpr std::string_view kFieldPrefix = "AicMetadataFlat_Metadata->";
+
+/// Accepts a bare FlatBuffer or the 8-byte terminator and a FlatBuffer (docs/qpc.md, acceptance
+/// algorithm). Checks: verifier, major version 1, known requiredFields, non-empty name, semaphore
+/// numbers < 32 and values <= 4095, at most four semaphore ops, one doorbell and one presync per
+/// request, counts. Errors: kFormat (with the field), kUnsupported.
 Result<Metadata> parse_metadata(std::span<const std::byte> section);
 /// Terminator and FlatBuffer, every scalar physically present.
 std::vector<std::byte> write_metadata(const Metadata& metadata);
