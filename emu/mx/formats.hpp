@@ -10,13 +10,13 @@
 namespace qaicmx {
 
 enum class ElementFormat : std::uint8_t {
-    kE5M2,  ///< "fp8_e5m2"
-    kE4M3,  ///< "fp8_e4m3"
-    kE3M2,  ///< "fp6_e3m2"
-    kE2M3,  ///< "fp6_e2m3": the card's -mxfp6-matmul
-    kE2M1,  ///< "fp4_e2m1", alias "fp4"
-    kInt8,  ///< "int8": two's complement, code / 64
-    kInt4,  ///< "int4": code / 4, codes -7…7 (microxcaling's, not OCP's)
+    kE5M2,      ///< "fp8_e5m2"
+    kE4M3,      ///< "fp8_e4m3"
+    kE3M2,      ///< "fp6_e3m2"
+    kE2M3,      ///< "fp6_e2m3": the card's -mxfp6-matmul
+    kE2M1,      ///< "fp4_e2m1", alias "fp4"
+    kInt8,      ///< "int8": two's complement, code / 64
+    kInt4,      ///< "int4": code / 4, codes -7…7 (microxcaling's, not OCP's)
     kSign1I4F,  ///< "int6_s1.4": sign and 1.4 magnitude, profile aic100-int6 only
 };
 
@@ -28,7 +28,7 @@ struct FormatInfo {
     int exponent_bits;  ///< 0 for integers
     int mantissa_bits;  ///< explicit fraction bits; fraction bits of the grid for integers
     int bias;
-    int emax;           ///< exponent of the largest power of two that the format holds
+    int emax;  ///< exponent of the largest power of two that the format holds
     double max_normal;
     bool has_inf;
     bool has_nan;
