@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+// The same table, seen by the C++ compiler.
+#include "hw_layout.c"
