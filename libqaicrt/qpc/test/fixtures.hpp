@@ -2,13 +2,13 @@
 /// Programs that the tests of this part take apart and damage.
 #pragma once
 
+#include "libqaicrt/qpc/program_image.hpp"
+
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <string>
 #include <vector>
-
-#include "libqaicrt/qpc/program_image.hpp"
 
 namespace qaicrt::qpc::test {
 
@@ -62,7 +62,8 @@ struct Parts {
         parts.metadata = image->metadata;
         parts.emu_section.assign(image->emu_section.begin(), image->emu_section.end());
         parts.constants.assign(image->static_constants.begin(), image->static_constants.end());
-        parts.constants_desc.assign(image->constants_descriptor.begin(), image->constants_descriptor.end());
+        parts.constants_desc.assign(image->constants_descriptor.begin(),
+                                    image->constants_descriptor.end());
         parts.split = parts.constants.size();
         return parts;
     }
