@@ -19,8 +19,8 @@
  * starts no thread. Releasing a handle while another thread uses it is the caller's mistake.
  *
  * Callbacks run inside qaicrt_activation_poll(), qaicrt_inference_wait() and the queue's calls, on
- * the thread that made the call. They must not release that call's object or the one they report, and
- * must not throw.
+ * the thread that made the call. They must not release that call's object or the one they report,
+ * and must not throw.
  *
  * Structures with a `size` field grow at the end: set it to sizeof (the *_INIT macros do). Options
  * that the library does not know must be zero (-E2BIG), those that the caller does not know keep

@@ -45,9 +45,9 @@ def cxx_functions(source):
             public = re.sub(r"private:.*", "", match.group(2), flags=re.S)
             for declaration in re.split(r";|\{[^{}]*\}", public):
                 declared = re.search(r"(~?\w+|operator=)\(", declaration)
-                if declared and "= default" not in declaration and "= delete" not in declaration:
+                if declared and "using " not in declaration and not re.search(r"= (default|delete)", declaration):
                     names.add(f"qaicrt::{match.group(1)}::{declared.group(1)}")
-        names |= {f"qaicrt::{name}" for name in re.findall(r"^(?:QAICRT_API )?(?!#)[\w: ]+[&* ]+(\w+)\([^;{]*;", text, re.M)}
+        names |= {f"qaicrt::{name}" for name in re.findall(r"^QAICRT_API (?!class)[^;(]*?(\w+)\(", text, re.M)}
     # Defined in the header, in the class: nothing to export.
     inline = set(re.findall(r"(\w+)\(\)[^;\n]*\{ return", "".join(
         without_comments(h.read_text()) for h in (source / "include/qaicrt").glob("*.hpp"))))
