@@ -94,10 +94,10 @@ def check_text(root):
             continue
         if text and not text.endswith("\n"):
             yield f"{name}: the last line has no end"
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             if "\r" in line:
                 yield f"{name}:{number}: carriage return"
-            if line != line.rstrip() and not name.endswith(".md"):
+            if line != line.rstrip(" \t") and not name.endswith(".md"):
                 yield f"{name}:{number}: blank at the end of the line"
             if MACHINE_PATH.search(line):
                 yield f"{name}:{number}: absolute path of one machine: {MACHINE_PATH.search(line).group()}"

@@ -59,6 +59,7 @@ class CheckRepo(unittest.TestCase):
         self.assert_refused("text", "a.txt", "no end", "the last line has no end")
         self.assert_refused("text", "a.txt", "one\r\n", "carriage return")
         self.assert_refused("text", "a.txt", "one \n", "blank at the end")
+        (self.root / "a.txt").unlink()
         self.assert_accepted("text", "a.bin", b"\0\r\n /ro" b"ot/x")
 
     @unittest.skipUnless(shutil.which("clang-format-16"), "clang-format-16 is not installed")
