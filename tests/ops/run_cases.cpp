@@ -8,7 +8,7 @@
 #include "emu/net/network.hpp"
 
 #include <fmt/format.h>
-#include <onnx/onnx-ml.pb.h>
+#include <onnx/onnx_pb.h>
 
 #include <algorithm>
 #include <charconv>
