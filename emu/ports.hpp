@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// All that a card needs from outside: host memory, an interrupt line, time. Nothing in emu/ knows PCIe,
-/// sockets or ioctls; a front end (in-process backend, virtual PCIe card) implements these three.
+/// All that a card needs from outside: host memory, an interrupt line, time. Nothing in emu/ knows
+/// PCIe, sockets or ioctls; a front end (in-process backend, virtual PCIe card) implements these
+/// three.
 #pragma once
 
 #include <chrono>
@@ -22,7 +23,8 @@ class HostMemory {
     virtual bool write_u32_release(std::uint64_t addr, std::uint32_t value) = 0;
 };
 
-/// MSI vectors: 0 is MHI's, n + 1 is DBC n's. Called from any thread of the card; must not call back into it.
+/// MSI vectors: 0 is MHI's, n + 1 is DBC n's. Called from any thread of the card; must not call
+/// back into it.
 class InterruptSink {
   public:
     virtual ~InterruptSink() = default;
@@ -37,7 +39,7 @@ class Clock {
 };
 
 struct Ports {
-    HostMemory* memory = nullptr;      ///< all three outlive the card
+    HostMemory* memory = nullptr;  ///< all three outlive the card
     InterruptSink* interrupts = nullptr;
     Clock* clock = nullptr;
 };

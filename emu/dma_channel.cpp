@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Life cycle, registers and the NSP's side of a channel; the work itself is in dma_pump.cpp.
+#include "emu/dma_channel.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace qaicemu {
+
+bool check_queues(const QueueSetup& queues, std::uint32_t response_elements,
+                  std::uint32_t buffer_bytes) {
+    const std::uint64_t n = queues.elements;
+    const std::uint64_t request_bytes = n * sizeof(aic100_request);
+    const std::uint64_t response_bytes = n * sizeof(aic100_response);
+    const std::uint64_t start = queues.request_address;
+    if (n == 0 || response_elements != n || start % AIC100_DBC_QUEUE_ALIGN != 0 ||
+        queues.response_address % sizeof(aic100_response) != 0 ||
+        start > UINT64_MAX - buffer_bytes) {
+        return false;
+    }
+    return request_bytes <= buffer_bytes && queues.response_address >= start + request_bytes &&
+           response_bytes <= buffer_bytes - request_bytes &&
+           queues.response_address - start <= buffer_bytes - response_bytes;
+}
+
+DmaChannel::DmaChannel(const Ports& ports, unsigned vector, bool force_msi_enabled)
+    : ports_(ports), vector_(vector), force_msi_enabled_(force_msi_enabled) {}
+
+void DmaChannel::start(const QueueSetup& queues, ActivationMemory& memory,
+                       std::span<const std::uint32_t> semaphore_init, unsigned semaphores) {
+    const std::lock_guard lock(mutex_);
+    pending_.reset(std::min<std::size_t>(kMaxPending, std::max<std::size_t>(queues.elements, 64)));
+    set_error({});
+    queues_ = queues;
+    semaphores_.reset(semaphore_init);
+    semaphore_count_ = semaphores;
+    fetched_ = 0;
+    group_open_ = false;
+    carried_.fill({});
+    faulted_ = output_failed_ = wake_nsp_ = false;
+    response_stalled_ = exit_requested_ = stop_requested_ = false;
+    reqhp_ = reqtp_ = rsphp_ = rsptp_ = 0;
+    memory_ = &memory;
+    elements_ = queues.elements;
+}
+
+void DmaChannel::request_exit() {
+    exit_requested_ = true;
+    const std::lock_guard lock(mutex_);
+    if (memory_ != nullptr) {
+        memory_->ring_exit();
+    }
+    nsp_wakeup_.notify_all();
+}
+
+void DmaChannel::stop() {
+    // Set before the lock is asked for: a pass under way ends at its next request.
+    exit_requested_ = stop_requested_ = true;
+    const std::lock_guard lock(mutex_);
+    elements_ = 0;
+    memory_ = nullptr;
+    pending_.reset(0);
+    reqhp_ = reqtp_ = rsphp_ = rsptp_ = 0;
+    response_stalled_ = false;
+    nsp_wakeup_.notify_all();
+}
+
+void DmaChannel::set_error(std::string text) {
+    const std::lock_guard lock(error_mutex_);
+    error_ = std::move(text);
+}
+
+std::string DmaChannel::error() const {
+    const std::lock_guard lock(error_mutex_);
+    return error_;
+}
+
+std::uint32_t DmaChannel::read_register(std::uint32_t reg) const {
+    if (elements_ == 0) {
+        return 0;
+    }
+    switch (reg) {
+        case AIC100_DBC_REQHP:
+            return reqhp_;
+        case AIC100_DBC_REQTP:
+            return reqtp_;
+        case AIC100_DBC_RSPHP:
+            return rsphp_;
+        case AIC100_DBC_RSPTP:
+            return rsptp_;
+        default:
+            return 0;
+    }
+}
+
+void DmaChannel::write_register(std::uint32_t reg, std::uint32_t value) {
+    // An index outside the FIFO is ignored: the register keeps what it had. Head of requests and
+    // tail of responses belong to the card.
+    if (value >= elements_) {
+        return;
+    }
+    if (reg == AIC100_DBC_REQTP) {
+        reqtp_ = value;
+        if (!exit_requested_) {
+            kick();
+        }
+    } else if (reg == AIC100_DBC_RSPHP) {
+        rsphp_ = value;
+        if (response_stalled_) {
+            kick();
+        }
+    }
+}
+
+bool DmaChannel::doorbells_ready(std::span<const Doorbell> doorbells) const {
+    return std::ranges::all_of(doorbells, [this](const Doorbell& bell) {
+        return memory_->l2tcm_word(0, bell.offset) == bell.armed_value;
+    });
+}
+
+bool DmaChannel::wait_doorbells(std::span<const Doorbell> doorbells) {
+    std::unique_lock lock(mutex_);
+    const auto must_exit = [this] {
+        return exit_requested_ || memory_ == nullptr || memory_->exit_rung(0);
+    };
+    nsp_wakeup_.wait(lock, [&] { return must_exit() || doorbells_ready(doorbells); });
+    return !must_exit();
+}
+
+void DmaChannel::signal(std::span<const Doorbell> doorbells, const SemCommand& command) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (memory_ == nullptr) {
+            return;
+        }
+        for (const Doorbell& bell : doorbells) {
+            memory_->set_l2tcm_word(0, bell.offset, 0);
+        }
+        semaphores_.try_run(command);
+    }
+    kick();
+}
+
+void DmaChannel::set_output_failed(bool failed) {
+    const std::lock_guard lock(mutex_);
+    output_failed_ = failed;
+}
+
+std::uint16_t DmaChannel::semaphore(unsigned index) const {
+    const std::lock_guard lock(mutex_);
+    return index < AIC100_SEM_PER_DBC ? semaphores_.value(index) : std::uint16_t{0};
+}
+
+}  // namespace qaicemu

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+/// One channel of the DMA bridge (DBC): registers, request and response FIFO, semaphores,
+/// doorbells.
+///
+/// There is no DMA thread. Whoever makes progress possible does the work: the front end's register
+/// write or the NSP's semaphore operation. When another thread is already at it, that thread is
+/// told to look again and the caller returns at once.
+///
+/// Order of work for one request: fences and presync, transfer, postsyncs, doorbell, response,
+/// RSPTP, MSI.
+#pragma once
+
+#include "emu/activation_memory.hpp"
+#include "emu/pending_list.hpp"
+#include "emu/ports.hpp"
+#include "emu/semaphores.hpp"
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace qaicemu {
+
+/// FIFOs as ACTIVATE gave them. All values are checked by check_queues().
+struct QueueSetup {
+    std::uint64_t request_address = 0, response_address = 0;
+    std::uint32_t elements = 0;
+};
+
+/// A word in the L2TCM of virtual NSP 0 that requests set.
+struct Doorbell {
+    std::uint64_t offset = 0;
+    std::uint32_t armed_value = 1;  ///< what the request writes
+};
+
+class DmaChannel {
+  public:
+    /// Requests taken from the FIFO and not finished. When so many wait, the rest stays in the FIFO
+    /// and the host sees a full queue.
+    static constexpr std::size_t kMaxPending = 4096;
+
+    /// `vector`: MSI of this channel. The ports outlive the channel.
+    DmaChannel(const Ports& ports, unsigned vector, bool force_msi_enabled);
+
+    // --- QSM ---
+    /// Programs the channel and sets its registers to zero. `memory` stays alive until stop().
+    /// Throws std::bad_alloc, with the channel still stopped.
+    void start(const QueueSetup& queues, ActivationMemory& memory,
+               std::span<const std::uint32_t> semaphore_init, unsigned semaphores);
+    /// Rings the exit doorbells and lets the NSP thread leave its waits. Requests that were taken
+    /// go on, new ones stay in the FIFO: a host that keeps writing REQTP cannot hold the channel's
+    /// lock for ever.
+    void request_exit();
+    /// No host memory access, interrupt or card memory access happens after this returns.
+    void stop();
+    bool idle() const { return elements_ == 0; }
+    /// Words about the last failure on this channel; kept after stop(), forgotten by start().
+    void set_error(std::string text);
+    std::string error() const;
+
+    // --- front end ---
+    std::uint32_t read_register(std::uint32_t reg) const;
+    void write_register(std::uint32_t reg, std::uint32_t value);
+
+    // --- NSP thread ---
+    /// Waits until every doorbell has its value; false when the program has to end.
+    bool wait_doorbells(std::span<const Doorbell> doorbells);
+    /// Sets the doorbells to zero, executes a counting semaphore operation, and moves requests that
+    /// this sets free.
+    void signal(std::span<const Doorbell> doorbells, const SemCommand& command);
+    /// While set, from-device requests are answered with AIC100_RSP_WORKLOAD and move nothing.
+    void set_output_failed(bool failed);
+
+    /// For tests: the present value of a semaphore.
+    std::uint16_t semaphore(unsigned index) const;
+
+  private:
+    struct Pass;
+    enum class Step : std::uint8_t { kHeld, kAdvanced, kDone, kStalled };
+    struct CarriedError {
+        std::uint64_t number = 0;
+        std::uint16_t id = 0, code = AIC100_RSP_OK;
+    };
+
+    void kick();
+    void pump();
+    bool fetch();
+    void append(std::span<const std::byte, sizeof(aic100_request)> element);
+    bool run_pass();
+    Step step(PendingRequest& pending, Pass& pass);
+    bool may_start(PendingRequest& pending, Pass& pass);
+    std::uint16_t transfer(const Request& request);
+    std::uint16_t to_device(const Request& request);
+    std::uint16_t from_device(const Request& request);
+    std::uint16_t ring_doorbell(const Request& request);
+    Step respond(PendingRequest& pending);
+    void carry_error(const PendingRequest& pending);
+    std::uint16_t final_code(const PendingRequest& pending);
+    bool response_slot_free();
+    void push_response(const PendingRequest& pending);
+    void fault(std::string text);
+    bool doorbells_ready(std::span<const Doorbell> doorbells) const;
+
+    const Ports ports_;
+    const unsigned vector_;
+    const bool force_msi_enabled_;
+
+    // Registers and flags that the front end touches without the lock. Sequentially consistent: the
+    // RSPTP/RSPHP pair decides whether an interrupt is needed, and each side stores its own
+    // register before it loads the other's.
+    std::atomic<std::uint32_t> reqhp_{0}, reqtp_{0}, rsphp_{0}, rsptp_{0};
+    std::atomic<std::uint32_t> elements_{0};  ///< 0: stopped
+    std::atomic<bool> response_stalled_{false};
+    std::atomic<bool> exit_requested_{false}, stop_requested_{false};
+    std::atomic<std::uint32_t> kicks_{0};  ///< non-zero: somebody is in pump() and will look again
+
+    mutable std::mutex mutex_;  ///< protects everything below and the NSP memories of memory_
+    std::condition_variable nsp_wakeup_;
+    QueueSetup queues_;
+    ActivationMemory* memory_ = nullptr;  ///< null: stopped
+    Semaphores semaphores_;
+    unsigned semaphore_count_ = 0;
+    PendingList pending_;
+    std::uint64_t fetched_ = 0;
+    /// Last fetched request, as far as the next one may belong to its group.
+    std::uint16_t group_id_ = 0;
+    std::uint32_t group_presync_ = 0;
+    bool group_open_ = false;
+    std::array<CarriedError, 8> carried_{};
+    std::size_t next_carried_ = 0;
+    bool faulted_ = false, output_failed_ = false, wake_nsp_ = false;
+
+    mutable std::mutex error_mutex_;  ///< innermost: protects error_
+    std::string error_;
+};
+
+/// False when the FIFOs do not lie inside one buffer as the bridge needs it (alignment, order,
+/// overflow).
+bool check_queues(const QueueSetup& queues, std::uint32_t response_elements,
+                  std::uint32_t buffer_bytes);
+
+}  // namespace qaicemu
