@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-
 #include "libqaicrt/qpc/test/fixtures.hpp"
 #include "libqaicrt/qpc/test/worked_examples.hpp"
 #include "libqaicrt/support/bytes.hpp"
+
+#include <algorithm>
 
 namespace qaicrt::qpc::test {
 namespace {
@@ -12,12 +12,18 @@ using Bytes = std::vector<std::byte>;
 
 // Fields of the prologue and of table entry `i` in a file whose table follows the prologue.
 constexpr std::size_t kSizeAt = 8, kBaseAt = 16, kCountAt = 24, kTableAt = 32;
-constexpr std::size_t entry(std::size_t i) { return 40 + 32 * i; }
+constexpr std::size_t entry(std::size_t i) {
+    return 40 + 32 * i;
+}
 constexpr std::size_t kSplit = 8, kName = 16, kStart = 24;
 
-Bytes streaming() { return from_hex(kStreamingWriter); }
+Bytes streaming() {
+    return from_hex(kStreamingWriter);
+}
 
-void set64(Bytes& image, std::size_t at, std::uint64_t value) { store_le<std::uint64_t>(image, at, value); }
+void set64(Bytes& image, std::size_t at, std::uint64_t value) {
+    store_le<std::uint64_t>(image, at, value);
+}
 
 /// The parser must name this rule and no other.
 void expect_rule(const Bytes& image, int rule) {
@@ -25,7 +31,8 @@ void expect_rule(const Bytes& image, int rule) {
     ASSERT_FALSE(container) << "accepted although R" << rule << " is broken";
     EXPECT_EQ(container.error().code, Errc::kFormat);
     const std::string start = "QPC rule R" + std::to_string(rule) + " broken at offset ";
-    EXPECT_EQ(container.error().message.substr(0, start.size()), start) << container.error().message;
+    EXPECT_EQ(container.error().message.substr(0, start.size()), start)
+        << container.error().message;
 }
 
 void expect_worked_example(const Bytes& image, std::size_t constants_at) {
@@ -69,7 +76,8 @@ TEST(QpcContainer, WriterMakesTheInMemoryLayoutWithBaseZero) {
     set64(expected, kTableAt, load_le<std::uint64_t>(image, kTableAt) - base);
     for (std::size_t i = 0; i < 4; ++i) {
         for (const auto field : {kName, kStart}) {
-            set64(expected, entry(i) + field, load_le<std::uint64_t>(image, entry(i) + field) - base);
+            set64(expected, entry(i) + field,
+                  load_le<std::uint64_t>(image, entry(i) + field) - base);
         }
     }
     EXPECT_EQ(*written, expected);
@@ -109,8 +117,9 @@ TEST(QpcContainer, R4RefusesAFileLongerOrShorterThanItsHeaderSays) {
 }
 
 TEST(QpcContainer, R5RefusesSegmentCountsThatDoNotFit) {
-    for (const std::uint64_t count : {std::uint64_t{0}, std::uint64_t{7}, std::uint64_t{65}, ~std::uint64_t{0},
-                                      (std::uint64_t{1} << 59) + 1 /* times 32 wraps to 32 */}) {
+    for (const std::uint64_t count :
+         {std::uint64_t{0}, std::uint64_t{7}, std::uint64_t{65}, ~std::uint64_t{0},
+          (std::uint64_t{1} << 59) + 1 /* times 32 wraps to 32 */}) {
         auto image = streaming();
         set64(image, kCountAt, count);
         expect_rule(image, 5);
@@ -118,8 +127,8 @@ TEST(QpcContainer, R5RefusesSegmentCountsThatDoNotFit) {
 }
 
 TEST(QpcContainer, R6RefusesATableInTheHeaderUnalignedOrOutsideTheFile) {
-    for (const std::uint64_t table : {std::uint64_t{32}, std::uint64_t{44}, std::uint64_t{264}, std::uint64_t{136},
-                                      ~std::uint64_t{7}}) {
+    for (const std::uint64_t table : {std::uint64_t{32}, std::uint64_t{44}, std::uint64_t{264},
+                                      std::uint64_t{136}, ~std::uint64_t{7}}) {
         auto image = streaming();
         set64(image, kTableAt, table);
         expect_rule(image, 6);
@@ -128,8 +137,12 @@ TEST(QpcContainer, R6RefusesATableInTheHeaderUnalignedOrOutsideTheFile) {
 
 TEST(QpcContainer, R7RefusesNamesAndDataOutsideTheFile) {
     const std::pair<std::size_t, std::uint64_t> cases[] = {
-        {entry(0) + kName, 263}, {entry(1) + kStart, 262}, {entry(1) + kStart, 264},
-        {entry(0), 36},          {entry(3), 3},            {entry(2), ~std::uint64_t{0}},
+        {entry(0) + kName, 263},
+        {entry(1) + kStart, 262},
+        {entry(1) + kStart, 264},
+        {entry(0), 36},
+        {entry(3), 3},
+        {entry(2), ~std::uint64_t{0}},
     };
     for (const auto& [at, value] : cases) {
         auto image = streaming();
@@ -235,8 +248,9 @@ TEST(QpcContainer, R14RefusesPointersBelowTheBase) {
     for (const auto at : {kTableAt, entry(1) + kName, entry(2) + kStart}) {
         auto image = streaming();
         set64(image, kBaseAt, base);
-        for (const auto pointer : {kTableAt, entry(0) + kName, entry(1) + kName, entry(2) + kName, entry(3) + kName,
-                                   entry(0) + kStart, entry(1) + kStart, entry(2) + kStart, entry(3) + kStart}) {
+        for (const auto pointer :
+             {kTableAt, entry(0) + kName, entry(1) + kName, entry(2) + kName, entry(3) + kName,
+              entry(0) + kStart, entry(1) + kStart, entry(2) + kStart, entry(3) + kStart}) {
             const auto offset = load_le<std::uint64_t>(image, pointer);
             set64(image, pointer, base + offset);
         }
@@ -247,15 +261,17 @@ TEST(QpcContainer, R14RefusesPointersBelowTheBase) {
 }
 
 TEST(QpcContainer, R15NeverFollowsThePointersOfTheImage) {
-    // Pointers at the very top of the address space: following one would fault; taking them relative to the
-    // base gives the example. The image itself sits at an odd address and is not changed.
+    // Pointers at the very top of the address space: following one would fault; taking them
+    // relative to the base gives the example. The image itself sits at an odd address and is not
+    // changed.
     auto image = from_hex(kInMemoryWriter);
     const auto old_base = load_le<std::uint64_t>(image, kBaseAt);
     const std::uint64_t base = ~std::uint64_t{0} - 4096;
     set64(image, kTableAt, load_le<std::uint64_t>(image, kTableAt) - old_base + base);
     for (std::size_t i = 0; i < 4; ++i) {
         for (const auto field : {kName, kStart}) {
-            set64(image, entry(i) + field, load_le<std::uint64_t>(image, entry(i) + field) - old_base + base);
+            set64(image, entry(i) + field,
+                  load_le<std::uint64_t>(image, entry(i) + field) - old_base + base);
         }
     }
     set64(image, kBaseAt, base);

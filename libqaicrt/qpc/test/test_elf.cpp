@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "libqaicrt/qpc/test/fixtures.hpp"
+#include "libqaicrt/qpc/test/tiny_elf.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,9 +10,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-
-#include "libqaicrt/qpc/test/fixtures.hpp"
-#include "libqaicrt/qpc/test/tiny_elf.hpp"
 
 namespace qaicrt::qpc::test {
 namespace {
@@ -26,7 +26,8 @@ class QpcElf : public testing::TestWithParam<bool> {
         const auto sections = parse_elf_sections(image_);
         ASSERT_FALSE(sections);
         EXPECT_EQ(sections.error().code, Errc::kFormat);
-        EXPECT_NE(sections.error().message.find(why), std::string::npos) << sections.error().message;
+        EXPECT_NE(sections.error().message.find(why), std::string::npos)
+            << sections.error().message;
     }
 };
 
@@ -133,7 +134,8 @@ INSTANTIATE_TEST_SUITE_P(Classes, QpcElf, testing::Bool(),
 
 TEST(QpcElfWriter, MakesAHexagonFileWithOneReturningPage) {
     const auto data = bytes_of("content");
-    const auto elf = write_elf(std::vector<ElfSection>{{kMetadataSection, data}, {kEmuSection, data}});
+    const auto elf =
+        write_elf(std::vector<ElfSection>{{kMetadataSection, data}, {kEmuSection, data}});
     EXPECT_EQ(load_le<std::uint16_t>(elf, 18), 164);
     EXPECT_EQ(load_le<std::uint32_t>(elf, 24), 0x02000000u);
     EXPECT_EQ(load_le<std::uint16_t>(elf, 44), 1);
@@ -148,7 +150,8 @@ TEST(QpcElfWriter, MakesAHexagonFileWithOneReturningPage) {
     ASSERT_TRUE(sections) << sections.error().message;
     EXPECT_TRUE(std::ranges::equal(find_section(*sections, kMetadataSection)->data, data));
     EXPECT_TRUE(std::ranges::equal(find_section(*sections, kEmuSection)->data, data));
-    EXPECT_EQ(elf, write_elf(std::vector<ElfSection>{{kMetadataSection, data}, {kEmuSection, data}}));
+    EXPECT_EQ(elf,
+              write_elf(std::vector<ElfSection>{{kMetadataSection, data}, {kEmuSection, data}}));
 }
 
 TEST(QpcElfWriter, AnEmptySectionIsPresent) {
@@ -189,7 +192,8 @@ TEST(QpcElfWriter, ReadelfHasNothingToComplainAbout) {
     for (const auto* word : {"Warning", "warning", "Error", "error"}) {
         EXPECT_EQ(text.find(word), std::string::npos) << text;
     }
-    for (const auto* word : {"QUALCOMM DSP6", "metadata", ".qaic.emu", ".shstrtab", "0x02000000", "R E 0x1000"}) {
+    for (const auto* word :
+         {"QUALCOMM DSP6", "metadata", ".qaic.emu", ".shstrtab", "0x02000000", "R E 0x1000"}) {
         EXPECT_NE(text.find(word), std::string::npos) << word << "\n" << text;
     }
 }
