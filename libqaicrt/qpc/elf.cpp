@@ -153,4 +153,14 @@ const ElfSection* find_section(std::span<const ElfSection> sections,
     return it == sections.end() ? nullptr : &*it;
 }
 
+Result<std::span<const std::byte>> find_metadata(std::span<const ElfSection> sections) {
+    for (const auto name : {kMetadataFbSection, kMetadataSection}) {
+        if (const auto* section = find_section(sections, name)) {
+            return section->data;
+        }
+    }
+    return Error{Errc::kFormat,
+                 "network.elf: there is no section 'metadata'; compile the program again"};
+}
+
 }  // namespace qaicrt::qpc

@@ -28,6 +28,10 @@ Result<std::vector<ElfSection>> parse_elf_sections(std::span<const std::byte> im
 const ElfSection* find_section(std::span<const ElfSection> sections,
                                std::string_view name) noexcept;
 
+/// The metadata of a program: section `metadata_fb` alone when it exists, however damaged, else
+/// `metadata`, as the vendor's runtime chooses. Errors: kFormat (neither).
+Result<std::span<const std::byte>> find_metadata(std::span<const ElfSection> sections);
+
 /// An ELF32 little-endian EM_HEXAGON file: one 4 KiB read-execute segment at 0x02000000 whose entry
 /// returns at once, and the given non-loadable sections. Deterministic.
 std::vector<std::byte> write_elf(std::span<const ElfSection> sections);

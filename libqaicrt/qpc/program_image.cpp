@@ -19,17 +19,6 @@ std::string sentence(std::string_view what) {
     return fmt::format("QPC: {}; compile the program again", what);
 }
 
-/// `metadata_fb` alone when it exists, however damaged: that is how the vendor's runtime chooses.
-Result<std::span<const std::byte>> metadata_section(std::span<const ElfSection> sections) {
-    for (const auto name : {kMetadataFbSection, kMetadataSection}) {
-        if (const auto* section = find_section(sections, name)) {
-            return section->data;
-        }
-    }
-    return Error{Errc::kFormat,
-                 "network.elf: there is no section 'metadata'; compile the program again"};
-}
-
 void set_constants(const Container& container, ProgramImage& image) {
     image.constants_descriptor = container.find(kConstantsDesc)->data.first(kConstantsDescBytes);
     image.static_constants_size = load_le<std::uint64_t>(image.constants_descriptor, 0);
@@ -210,7 +199,7 @@ Result<ProgramImage> decode_program(std::span<const std::byte> qpc) {
     QAICRT_TRY(image.description, decode_network_desc(container.find(kNetworkDesc)->data));
     image.elf = container.find(kNetworkElf)->data;
     QAICRT_TRY(const auto sections, parse_elf_sections(image.elf));
-    QAICRT_TRY(const auto metadata, metadata_section(sections));
+    QAICRT_TRY(const auto metadata, find_metadata(sections));
     QAICRT_TRY(image.metadata, decode_metadata(metadata));
     if (const auto* emu = find_section(sections, kEmuSection)) {
         image.emu_section = emu->data;

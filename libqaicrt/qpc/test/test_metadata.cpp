@@ -19,6 +19,7 @@ class Table {
         return {buffer, load_le<std::uint32_t>(buffer, 0)};
     }
 
+    std::size_t position() const { return at_; }
     std::size_t field(unsigned id) const {
         const auto distance = static_cast<std::int32_t>(load_le<std::uint32_t>(buffer_, at_));
         const auto vtable = at_ - static_cast<std::size_t>(distance);
@@ -319,6 +320,21 @@ const Damage kDamages[] = {
 
 INSTANTIATE_TEST_SUITE_P(Each, QpcMetadataDamage, testing::ValuesIn(kDamages),
                          [](const auto& param) { return param.param.name; });
+
+TEST(QpcMetadata, RefusesAMulticastTableWithoutItsEntries) {
+    auto section = write_metadata(sample());
+    const auto buffer = std::span(section).subspan(8);
+    const auto table = Table::root(buffer).element(7, 0);
+    // The one slot of the table's vtable set to "absent".
+    const auto distance =
+        static_cast<std::int32_t>(load_le<std::uint32_t>(buffer, table.position()));
+    store_le<std::uint16_t>(buffer, table.position() - static_cast<std::size_t>(distance) + 4, 0);
+    const auto refused = parse_metadata(section);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("NSP multicast table 0 has no entries vector"),
+              std::string::npos)
+        << refused.error().message;
+}
 
 TEST(QpcMetadata, RefusesADamagedExecutionContextAndAWrongInitSize) {
     const auto section = write_metadata(sample());
