@@ -107,6 +107,7 @@ class QAICRT_API Inference {
 
   private:
     friend class Activation;
+    friend struct InferenceAccess;  // internal
     explicit Inference(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The seam (private): the kernel's verbs, completion-shaped. The in-process card implements it here; the
-/// kernel driver behind /dev/accel does in a later backend. No call says whether hardware is real.
+/// The seam (private): the kernel's verbs, completion-shaped. The in-process card implements it
+/// here; the kernel driver behind /dev/accel does in a later backend. No call says whether hardware
+/// is real.
 #pragma once
+
+#include <qaicrt/result.hpp>
+#include <qaicrt/types.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -11,9 +15,6 @@
 #include <string>
 #include <variant>
 #include <vector>
-
-#include <qaicrt/result.hpp>
-#include <qaicrt/types.hpp>
 
 namespace qaicrt::backend {
 
@@ -33,7 +34,8 @@ struct DeactivateRequest {
     std::uint32_t dbc = 0;
 };
 struct StatusRequest {};
-using UserTransaction = std::variant<Passthrough, DmaTransfer, ActivateRequest, DeactivateRequest, StatusRequest>;
+using UserTransaction =
+    std::variant<Passthrough, DmaTransfer, ActivateRequest, DeactivateRequest, StatusRequest>;
 
 struct ActivateReply {
     std::uint32_t status = 0, dbc = 0;
@@ -51,7 +53,8 @@ struct BoHandle {
     friend bool operator==(BoHandle, BoHandle) = default;
 };
 
-/// qaic_sem and qaic_attach_slice_entry in our own words (limits as in the uAPI; checked by the backend).
+/// qaic_sem and qaic_attach_slice_entry in our own words (limits as in the uAPI; checked by the
+/// backend).
 struct SliceSemaphore {
     std::uint16_t value = 0;
     std::uint8_t index = 0, command = 0;
@@ -86,35 +89,49 @@ struct BackendInfo {
     std::string name;         ///< "emu:0"
     std::string description;  ///< for people
     bool pci = false;
+    /// A BO is cut into pieces of at least this size (but its first and last); 4096 where nothing
+    /// is known. Each piece of a slice costs one element of the queue.
+    std::uint64_t segment_bytes = 4096;
 };
 
-/// One open of one card (a "user" in the protocol's sense). Thread safe unless a call says otherwise.
+/// One open of one card (a "user" in the protocol's sense). Thread safe unless a call says
+/// otherwise.
 class Backend {
   public:
     virtual ~Backend() = default;  ///< closes: TERMINATE, then everything still held is released
 
     virtual const BackendInfo& info() const noexcept = 0;
 
-    /// One message to QSM. Errors keep the errno (EINVAL, ENOSPC, ETIMEDOUT, ECANCELED, ENODEV …). When the
-    /// card refuses (ECANCELED) and `refused` is given, the reply decoded so far is stored there.
-    virtual Result<std::vector<ReplyTransaction>> manage(std::span<const UserTransaction> message,
-                                                         std::vector<ReplyTransaction>* refused = nullptr) = 0;
+    /// One message to QSM. Errors keep the errno (EINVAL, ENOSPC, ETIMEDOUT, ECANCELED, ENODEV …).
+    /// When the card refuses (ECANCELED) and `refused` is given, the reply decoded so far is stored
+    /// there.
+    virtual Result<std::vector<ReplyTransaction>> manage(
+        std::span<const UserTransaction> message,
+        std::vector<ReplyTransaction>* refused = nullptr) = 0;
 
     virtual Result<BoHandle> bo_create(std::uint64_t bytes) = 0;
     virtual Result<std::span<std::byte>> bo_map(BoHandle bo) = 0;  ///< stays valid until bo_close
-    virtual Result<BoHandle> bo_import(int dma_buf_fd) = 0;        ///< kUnsupported where there is no dma-buf
-    virtual Result<int> bo_export(BoHandle bo) = 0;                ///< caller closes the fd
+    virtual Result<BoHandle> bo_import(
+        int dma_buf_fd) = 0;                         ///< kUnsupported where there is no dma-buf
+    virtual Result<int> bo_export(BoHandle bo) = 0;  ///< caller closes the fd
     virtual Status bo_close(BoHandle bo) = 0;
 
-    virtual Status slices_attach(BoHandle bo, std::uint32_t dbc, Direction direction, std::span<const Slice> slices) = 0;
+    virtual Status slices_attach(BoHandle bo, std::uint32_t dbc, Direction direction,
+                                 std::span<const Slice> slices) = 0;
     virtual Status slices_detach(BoHandle bo) = 0;
 
-    /// Queues all entries or none (kBusy with EAGAIN when the queue is full). Never blocks, never allocates.
+    /// Queues all entries or none (kBusy with EAGAIN when the queue is full). Never blocks, never
+    /// allocates.
     virtual Status submit(std::uint32_t dbc, std::span<const ExecuteEntry> batch) = 0;
-    /// Takes finished BOs of this channel, oldest first; waits up to `timeout` for the first (0: does not wait).
-    /// Returns how many were stored; 0 on timeout.
-    virtual Result<std::size_t> reap(std::uint32_t dbc, std::span<Completion> out, std::chrono::milliseconds timeout) = 0;
-    /// Readable while reap() would return something; owned by the backend, valid until deactivation.
+    /// Takes finished BOs of this channel in the order they finished; waits up to `timeout` for the
+    /// first (0: does not wait). Returns how many were stored; 0 on timeout. After a deactivation
+    /// it still gives the cancelled BOs, then EPERM. Errors: EPERM (not this user's channel),
+    /// ENODEV, EIO (the card lies).
+    virtual Result<std::size_t> reap(std::uint32_t dbc, std::span<Completion> out,
+                                     std::chrono::milliseconds timeout) = 0;
+    /// Readable while reap() would return something (now and then when it would not: reap() then
+    /// stores nothing and the descriptor is quiet again). Owned by the backend, valid until the
+    /// next activation of that channel or the close.
     virtual Result<int> completion_fd(std::uint32_t dbc) = 0;
 
     virtual Result<BoStats> stats(std::uint32_t dbc, BoHandle bo) = 0;
@@ -130,7 +147,8 @@ class CardHandle {
     virtual Result<std::unique_ptr<Backend>> open() = 0;
 };
 
-/// Cards of a specification: "emu", "emu:0", "emu:nsp=8,threads=2". kNotFound for an unknown scheme.
+/// Cards of a specification: "emu", "emu:0", "emu:nsp=8,threads=2". kNotFound for an unknown
+/// scheme.
 Result<std::vector<std::shared_ptr<CardHandle>>> enumerate_cards(const std::string& specification);
 
 }  // namespace qaicrt::backend
