@@ -84,6 +84,9 @@ qaicrt::Result<CompileOptions> options_from_keywords(
     const std::vector<std::pair<std::string, std::string>>& keywords,
     std::vector<std::string>* notes = nullptr);
 
+/// The text of OnnxSupportedOperators.txt: one "Name first-last" opset range a line, sorted.
+std::string supported_operators_text();
+
 std::string help_text();              ///< -h: the options that do something
 std::string usage_text();             ///< --usage: every known option with its default
 std::string option_table_markdown();  ///< the table of docs/qaic-exec.md

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace qaicc {
+
+/// Control characters become '?': names in a model must neither break a line nor steer a terminal.
+inline std::string printable(std::string text) {
+    for (char& c : text) {
+        const auto code = static_cast<unsigned char>(c);
+        if (code < 0x20 || code == 0x7f) {
+            c = '?';
+        }
+    }
+    return text;
+}
+
+}  // namespace qaicc
