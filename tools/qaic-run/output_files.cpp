@@ -74,7 +74,7 @@ qaicrt::Status OutputFiles::write_file(const std::string& name, std::span<const 
     if (std::error_code ignored; std::filesystem::exists(path, ignored)) {
         say_("Deleting previous file: " + path);
     }
-    QAICRT_CHECK(qaictools::write_file_atomically(path, bytes.data(), bytes.size()));
+    QAICRT_CHECK(qaictools::write_file_atomically(path, {bytes}));
     say_("Writing file:" + path);
     return {};
 }
