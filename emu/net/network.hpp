@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The network runner: an ONNX graph, its shapes fixed at load, run on byte buffers without allocating.
+/// The network runner: an ONNX graph, its shapes fixed at load, run on byte buffers without
+/// allocating.
 ///
-/// Data path: load() parses, infers every shape, folds what is constant, plans one arena; run() walks the
-/// planned steps. Precision is in the types of the graph: a FLOAT16 tensor is computed in FP32 and rounded
-/// once per node result. Sums have one documented order, so thread count never changes a result.
+/// Data path: load() parses, infers every shape, folds what is constant, plans one arena; run()
+/// walks the planned steps. Precision is in the types of the graph: a FLOAT16 tensor is computed in
+/// FP32 and rounded once per node result. Sums have one documented order, so thread count never
+/// changes a result.
 #pragma once
+
+#include <qaicrt/result.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +19,6 @@
 #include <utility>
 #include <vector>
 
-#include <qaicrt/result.hpp>
-
 namespace onnx {
 class ModelProto;
 }
@@ -25,12 +27,24 @@ namespace qaicnet {
 
 /// ONNX TensorProto.DataType numbers, the ones that the runner computes with.
 enum class ElemType : std::int32_t {
-    kUndefined = 0, kFloat = 1, kUInt8 = 2, kInt8 = 3, kUInt16 = 4, kInt16 = 5, kInt32 = 6, kInt64 = 7,
-    kBool = 9, kFloat16 = 10, kDouble = 11, kUInt32 = 12, kUInt64 = 13,
+    kUndefined = 0,
+    kFloat = 1,
+    kUInt8 = 2,
+    kInt8 = 3,
+    kUInt16 = 4,
+    kInt16 = 5,
+    kInt32 = 6,
+    kInt64 = 7,
+    kBool = 9,
+    kFloat16 = 10,
+    kDouble = 11,
+    kUInt32 = 12,
+    kUInt64 = 13,
 };
-std::size_t elem_bytes(ElemType type) noexcept;         ///< 0 for kUndefined or unknown numbers
-const char* elem_type_name(ElemType type) noexcept;     ///< ONNX's own word: "FLOAT16"
-const char* onnx_type_name(std::int32_t number) noexcept;  ///< also for types that are not supported
+std::size_t elem_bytes(ElemType type) noexcept;      ///< 0 for kUndefined or unknown numbers
+const char* elem_type_name(ElemType type) noexcept;  ///< ONNX's own word: "FLOAT16"
+const char* onnx_type_name(
+    std::int32_t number) noexcept;  ///< also for types that are not supported
 
 struct ValueInfo {
     std::string name;
@@ -44,7 +58,8 @@ using SymbolBinding = std::pair<std::string, std::int64_t>;
 
 struct LoadOptions {
     std::vector<SymbolBinding> symbols;
-    std::uint64_t max_bytes = std::uint64_t{64} << 30;  ///< refuse graphs whose tensors need more than this
+    std::uint64_t max_bytes = std::uint64_t{64}
+                              << 30;  ///< refuse graphs whose tensors need more than this
 };
 
 /// Splits [0, n) over threads; implementations must not change what is computed, only where.
@@ -59,7 +74,8 @@ class Workers {
 /// A set of threads owned by whoever runs networks; 1 means the caller's thread alone.
 std::unique_ptr<Workers> make_workers(unsigned threads);
 
-/// Every operator type of the model that the runner cannot execute, with how often it occurs and node names.
+/// Every operator type of the model that the runner cannot execute, with how often it occurs and
+/// node names.
 struct UnsupportedNode {
     std::string domain, op_type;
     std::size_t count = 0;
@@ -71,11 +87,13 @@ std::vector<UnsupportedNode> find_unsupported(const onnx::ModelProto& model);
 /// Names of all supported operators with the opset range, sorted: "Add 7-21".
 std::vector<std::string> supported_operators();
 
-/// A loaded network. Immutable after load apart from its arena: one run at a time per Network object.
+/// A loaded network. Immutable after load apart from its arena: one run at a time per Network
+/// object.
 class Network {
   public:
-    /// `constants`: bytes that initializers with external location "constants.bin" refer to; must outlive
-    /// the network. Errors: kFormat, kUnsupported (naming nodes), kInvalidArgument (open dimension), kNoMemory.
+    /// `constants`: bytes that initializers with external location "constants.bin" refer to; must
+    /// outlive the network. Errors: kFormat, kUnsupported (naming nodes), kInvalidArgument (open
+    /// dimension), kNoMemory.
     static qaicrt::Result<std::unique_ptr<Network>> load(const onnx::ModelProto& model,
                                                          std::span<const std::byte> constants,
                                                          const LoadOptions& options = {});
@@ -83,12 +101,14 @@ class Network {
     Network(const Network&) = delete;
     Network& operator=(const Network&) = delete;
 
-    std::span<const ValueInfo> inputs() const noexcept;   ///< graph inputs without initializers, in order
+    std::span<const ValueInfo> inputs()
+        const noexcept;  ///< graph inputs without initializers, in order
     std::span<const ValueInfo> outputs() const noexcept;
     std::size_t arena_bytes() const noexcept;
 
-    /// inputs[i] has inputs()[i].bytes() bytes, outputs likewise; no alignment needed. Does not allocate.
-    /// Errors: kInvalidArgument for wrong sizes or data that a node cannot take (e.g. a Gather index out of range).
+    /// inputs[i] has inputs()[i].bytes() bytes, outputs likewise; no alignment needed. Does not
+    /// allocate. Errors: kInvalidArgument for wrong sizes or data that a node cannot take (e.g. a
+    /// Gather index out of range).
     qaicrt::Status run(std::span<const std::span<const std::byte>> inputs,
                        std::span<const std::span<std::byte>> outputs, Workers& workers);
 
@@ -103,12 +123,14 @@ class Network {
 };
 
 /// The domain of our own operators inside `.qaic.emu`.
-/// MxDequantize: inputs payload UINT8[rows * stride] (qaicmx::row_stride_bytes), scales UINT8[rows, blocks];
-/// attributes: format (string), block_size (int), axis (int: the reduction axis in `shape`), shape (ints),
-/// to (int: FLOAT16 or FLOAT), fp16_overflow (string "inf" | "saturate"). Output: tensor of `shape`.
-/// Rows are the remaining axes of `shape` in row-major order, elements along `axis` contiguous.
+/// MxDequantize: inputs payload UINT8[rows * stride] (qaicmx::row_stride_bytes), scales UINT8[rows,
+/// blocks]; attributes: format (string), block_size (int), axis (int: the reduction axis in
+/// `shape`), shape (ints), to (int: FLOAT16 or FLOAT), fp16_overflow (string "inf" | "saturate").
+/// Output: tensor of `shape`. Rows are the remaining axes of `shape` in row-major order, elements
+/// along `axis` contiguous.
 inline constexpr const char* kEmuDomain = "ai.qaic.emu";
-/// external_data "location" of weights kept in the QPC's constants.bin ("offset", "length" in bytes).
+/// external_data "location" of weights kept in the QPC's constants.bin ("offset", "length" in
+/// bytes).
 inline constexpr const char* kConstantsLocation = "constants.bin";
 
 }  // namespace qaicnet

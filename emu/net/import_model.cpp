@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Graph inputs, initializers and nodes by index; all names checked.
+#include "emu/net/import.hpp"
+#include "emu/net/op.hpp"
+
+#include <fmt/format.h>
+#include <onnx/onnx_pb.h>
+
+#include <algorithm>
+#include <queue>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace qaicnet {
+
+using qaicrt::Errc;
+using qaicrt::Error;
+using qaicrt::Result;
+using qaicrt::Status;
+
+namespace {
+
+Attribute::Kind kind_of(const onnx::AttributeProto& a) {
+    using Kind = Attribute::Kind;
+    switch (a.type()) {
+        case onnx::AttributeProto::INT:
+            return Kind::kInt;
+        case onnx::AttributeProto::FLOAT:
+            return Kind::kFloat;
+        case onnx::AttributeProto::STRING:
+            return Kind::kString;
+        case onnx::AttributeProto::INTS:
+            return Kind::kInts;
+        case onnx::AttributeProto::FLOATS:
+            return Kind::kFloats;
+        case onnx::AttributeProto::TENSOR:
+            return Kind::kTensor;
+        case onnx::AttributeProto::UNDEFINED:
+            break;  // IR version 1: the field that is set tells
+        default:
+            return Kind::kOther;
+    }
+    return a.has_i()             ? Kind::kInt
+           : a.has_f()           ? Kind::kFloat
+           : a.has_s()           ? Kind::kString
+           : a.has_t()           ? Kind::kTensor
+           : a.floats_size() > 0 ? Kind::kFloats
+                                 : Kind::kInts;
+}
+
+bool has_word(std::string_view list, std::string_view word) {
+    while (!list.empty()) {
+        const std::size_t space = std::min(list.find(' '), list.size());
+        if (list.substr(0, space) == word) {
+            return true;
+        }
+        list.remove_prefix(std::min(space + 1, list.size()));
+    }
+    return false;
+}
+
+class Importer {
+  public:
+    Importer(const onnx::ModelProto& model, std::span<const std::byte> constants,
+             const LoadOptions& options, Budget& budget)
+        : model_(model), constants_(constants), options_(options), budget_(budget) {}
+
+    Result<Graph> run() {
+        QAICRT_CHECK(check_symbols());
+        QAICRT_TRY(const FlatModel flat, flatten_nodes(model_, budget_));
+        QAICRT_CHECK(refuse_unsupported());
+        QAICRT_CHECK(add_initializers());
+        QAICRT_CHECK(add_inputs());
+        for (const FlatNode& node : flat.nodes) {
+            QAICRT_CHECK(add_outputs_of(node));
+        }
+        for (std::size_t i = 0; i < flat.nodes.size(); ++i) {
+            QAICRT_CHECK(connect(flat.nodes[i], graph_.nodes[i]));
+            QAICRT_CHECK(add_attributes(flat.nodes[i], graph_.nodes[i]));
+        }
+        QAICRT_CHECK(bind_outputs());
+        QAICRT_CHECK(sort_nodes(graph_));
+        return std::move(graph_);
+    }
+
+  private:
+    /// All of them at once, as the vendor's compiler lists them.
+    Status refuse_unsupported() {
+        const auto unsupported = find_unsupported(model_);
+        if (unsupported.empty()) {
+            return {};
+        }
+        std::string text = "the model has operators that cannot run here: ";
+        constexpr std::size_t kShown = 32;
+        for (std::size_t i = 0; i < unsupported.size() && i < kShown; ++i) {
+            const UnsupportedNode& u = unsupported[i];
+            text += fmt::format("{}{}{}{} x{} (node {}{}): {}", i == 0 ? "" : "; ", u.domain,
+                                u.domain.empty() ? "" : ".", u.op_type, u.count,
+                                quoted(u.names.front()), u.count > 1 ? ", …" : "", u.reason);
+        }
+        return Error(Errc::kUnsupported, text);
+    }
+
+    Status check_symbols() const {
+        for (const auto& [name, size] : options_.symbols) {
+            if (size < 0) {
+                return Error(
+                    Errc::kInvalidArgument,
+                    fmt::format("symbol {} is bound to {}, and a dimension cannot be negative",
+                                quoted(name), size));
+            }
+        }
+        return {};
+    }
+
+    Result<int> define(const std::string& name, const char* what) {
+        if (name.empty()) {
+            return Error(Errc::kFormat, fmt::format("the model has {} without a name", what));
+        }
+        const int index = static_cast<int>(graph_.values.size());
+        if (!index_.emplace(name, index).second) {
+            return Error(Errc::kFormat,
+                         fmt::format("the name {} is defined twice ({}); names must be unique",
+                                     quoted(name), what));
+        }
+        graph_.values.emplace_back().name = name;
+        return index;
+    }
+
+    Status add_initializers() {
+        if (model_.graph().sparse_initializer_size() != 0) {
+            return Error(
+                Errc::kUnsupported,
+                "the model has sparse initializers, which are not supported; store them dense");
+        }
+        for (const auto& proto : model_.graph().initializer()) {
+            const auto where = "initializer " + quoted(proto.name());
+            QAICRT_TRY(const int index, define(proto.name(), "an initializer"));
+            QAICRT_TRY(Constant constant, import_tensor(proto, where, constants_, budget_));
+            Value& value = graph_.values[static_cast<std::size_t>(index)];
+            value.tensor = std::move(constant.tensor);
+            value.constant = std::move(constant.bytes);
+        }
+        return {};
+    }
+
+    Status add_inputs() {
+        std::unordered_set<std::string> seen;
+        for (const auto& proto : model_.graph().input()) {
+            if (!seen.insert(proto.name()).second) {
+                return Error(Errc::kFormat, fmt::format("the model has two inputs named {}",
+                                                        quoted(proto.name())));
+            }
+            if (index_.count(proto.name()) != 0) {
+                continue;  // an initializer: IR version 3 lists those as inputs too
+            }
+            QAICRT_TRY(const int index, define(proto.name(), "a graph input"));
+            QAICRT_TRY(graph_.values[static_cast<std::size_t>(index)].tensor, input_type(proto));
+            graph_.inputs.push_back(index);
+        }
+        return {};
+    }
+
+    Result<TensorType> input_type(const onnx::ValueInfoProto& proto) {
+        const auto where = "input " + quoted(proto.name());
+        if (!proto.type().has_tensor_type()) {
+            return Error(
+                Errc::kUnsupported,
+                fmt::format("{} is not a dense tensor, and only those are supported", where));
+        }
+        const auto& declared = proto.type().tensor_type();
+        TensorType tensor;
+        tensor.type = static_cast<ElemType>(declared.elem_type());
+        if (elem_bytes(tensor.type) == 0) {
+            return Error(Errc::kUnsupported,
+                         fmt::format("{}: element type {} is not supported", where,
+                                     onnx_type_name(declared.elem_type())));
+        }
+        if (!declared.has_shape()) {
+            return Error(
+                Errc::kUnsupported,
+                fmt::format("{} has no shape, not even a rank; give it one in the model", where));
+        }
+        for (int axis = 0; axis < declared.shape().dim_size(); ++axis) {
+            QAICRT_TRY(const std::int64_t size, dim_size(declared.shape().dim(axis), where, axis));
+            tensor.dims.push_back(size);
+        }
+        const auto bytes = checked_bytes(tensor.type, tensor.dims);
+        if (!bytes || *bytes > budget_.limit()) {
+            return Error(
+                Errc::kNoMemory,
+                fmt::format("{} has the shape {}, which needs more than the limit of {} bytes",
+                            where, dims_text(tensor.dims), budget_.limit()));
+        }
+        return tensor;
+    }
+
+    Result<std::int64_t> dim_size(const onnx::TensorShapeProto::Dimension& dim,
+                                  const std::string& where, int axis) const {
+        if (!dim.dim_param().empty()) {
+            for (const auto& [name, size] : options_.symbols) {
+                if (name == dim.dim_param()) {
+                    return size;
+                }
+            }
+            return Error(Errc::kInvalidArgument,
+                         fmt::format("{}: axis {} is the symbol {} and has no size; bind it with "
+                                     "-onnx-define-symbol={},VALUE",
+                                     where, axis, quoted(dim.dim_param()), dim.dim_param()));
+        }
+        if (!dim.has_dim_value() || dim.dim_value() < 0) {
+            return Error(
+                Errc::kInvalidArgument,
+                fmt::format("{}: axis {} has neither a size nor a symbol's name; give it one "
+                            "in the model, then bind it with -onnx-define-symbol=NAME,VALUE",
+                            where, axis));
+        }
+        return dim.dim_value();
+    }
+
+    Status add_outputs_of(const FlatNode& flat) {
+        Node& node = graph_.nodes.emplace_back();
+        node.label = flat.label;
+        node.domain = flat.domain;
+        node.op_type = flat.proto->op_type();
+        node.opset = flat.opset;
+        node.op = find_op(node.domain, node.op_type, node.opset);
+        if (node.op == nullptr) {
+            return Error(Errc::kInternal, node_text(node) + " has no implementation");
+        }
+        for (const std::string& name : flat.outputs) {
+            if (name.empty()) {
+                node.outputs.push_back(-1);
+                continue;
+            }
+            QAICRT_TRY(const int index, define(name, "a node's result"));
+            node.outputs.push_back(index);
+        }
+        return {};
+    }
+
+    Status connect(const FlatNode& flat, Node& node) {
+        for (const std::string& name : flat.inputs) {
+            if (name.empty()) {
+                node.inputs.push_back(-1);
+                continue;
+            }
+            const auto found = index_.find(name);
+            if (found == index_.end()) {
+                return Error(Errc::kFormat,
+                             fmt::format("{} reads {}, which nothing in the model defines",
+                                         node_text(node), quoted(name)));
+            }
+            node.inputs.push_back(found->second);
+        }
+        while (!node.inputs.empty() && node.inputs.back() < 0) {
+            node.inputs.pop_back();
+        }
+        return check_arity(node);
+    }
+
+    static Status check_arity(const Node& node) {
+        const OpDef& op = *node.op;
+        if (node.inputs.size() < op.min_inputs || node.inputs.size() > op.max_inputs) {
+            return Error(Errc::kFormat,
+                         fmt::format("{} has {} inputs, which this operator cannot have",
+                                     node_text(node), node.inputs.size()));
+        }
+        for (std::size_t i = 0; i < op.min_inputs; ++i) {
+            if (node.inputs[i] < 0) {
+                return Error(Errc::kFormat,
+                             fmt::format("{} leaves out its input {}, which is required",
+                                         node_text(node), i));
+            }
+        }
+        if (node.outputs.empty() || node.outputs.size() > op.max_outputs || node.outputs[0] < 0) {
+            return Error(Errc::kFormat,
+                         fmt::format("{} has {} outputs, which this operator cannot have",
+                                     node_text(node), node.outputs.size()));
+        }
+        return {};
+    }
+
+    Status add_attributes(const FlatNode& flat, Node& node) {
+        for (std::size_t i = 0; i < flat.attributes.size(); ++i) {
+            const onnx::AttributeProto& proto = *flat.attributes[i];
+            Attribute attribute;
+            attribute.name = flat.attribute_names[i];
+            if (!has_word(node.op->attributes, attribute.name)) {
+                return Error(Errc::kUnsupported,
+                             fmt::format("{} has the attribute {}, which this operator does not "
+                                         "have in opset {}",
+                                         node_text(node), quoted(attribute.name), node.opset));
+            }
+            for (const Attribute& other : node.attributes) {
+                if (other.name == attribute.name) {
+                    return Error(Errc::kFormat, fmt::format("{} has the attribute {} twice",
+                                                            node_text(node), quoted(other.name)));
+                }
+            }
+            attribute.kind = kind_of(proto);
+            attribute.type_name = onnx::AttributeProto::AttributeType_Name(proto.type());
+            attribute.i = proto.i();
+            attribute.f = proto.f();
+            attribute.s = proto.s();
+            attribute.ints.assign(proto.ints().begin(), proto.ints().end());
+            attribute.floats.assign(proto.floats().begin(), proto.floats().end());
+            if (attribute.kind == Attribute::Kind::kTensor) {
+                const auto where = fmt::format("{}, attribute {}", node_text(node), attribute.name);
+                QAICRT_TRY(attribute.tensor, import_tensor(proto.t(), where, constants_, budget_));
+            }
+            node.attributes.push_back(std::move(attribute));
+        }
+        return {};
+    }
+
+    Status bind_outputs() {
+        std::unordered_set<std::string> seen;
+        for (const auto& proto : model_.graph().output()) {
+            if (!seen.insert(proto.name()).second) {
+                return Error(Errc::kFormat, fmt::format("the model has two outputs named {}",
+                                                        quoted(proto.name())));
+            }
+            const auto found = index_.find(proto.name());
+            if (found == index_.end() || proto.name().empty()) {
+                return Error(Errc::kFormat, fmt::format("output {} is not computed by any node",
+                                                        quoted(proto.name())));
+            }
+            graph_.outputs.push_back(found->second);
+            graph_.values[static_cast<std::size_t>(found->second)].is_output = true;
+        }
+        if (graph_.outputs.empty()) {
+            return Error(Errc::kFormat, "the model has no outputs, so there is nothing to compute");
+        }
+        return {};
+    }
+
+    const onnx::ModelProto& model_;
+    std::span<const std::byte> constants_;
+    const LoadOptions& options_;
+    Budget& budget_;
+    Graph graph_;
+    std::unordered_map<std::string, int> index_;
+};
+
+}  // namespace
+
+Result<Graph> import_model(const onnx::ModelProto& model, std::span<const std::byte> constants,
+                           const LoadOptions& options, Budget& budget) {
+    if (!model.has_graph()) {
+        return Error(Errc::kFormat,
+                     "the model holds no graph; it is not an ONNX model or is damaged");
+    }
+    return Importer(model, constants, options, budget).run();
+}
+
+Status sort_nodes(Graph& graph) {
+    const std::size_t n = graph.nodes.size();
+    std::vector<int> producer(graph.values.size(), -1);
+    for (std::size_t i = 0; i < n; ++i) {
+        for (const int value : graph.nodes[i].outputs) {
+            if (value >= 0) {
+                producer[static_cast<std::size_t>(value)] = static_cast<int>(i);
+            }
+        }
+    }
+    std::vector<std::size_t> waits(n, 0);
+    std::vector<std::vector<std::size_t>> users(n);
+    for (std::size_t i = 0; i < n; ++i) {
+        for (const int value : graph.nodes[i].inputs) {
+            if (value >= 0 && producer[static_cast<std::size_t>(value)] >= 0) {
+                users[static_cast<std::size_t>(producer[static_cast<std::size_t>(value)])]
+                    .push_back(i);
+                ++waits[i];
+            }
+        }
+    }
+    // Smallest index first keeps the file's order wherever that order is already executable.
+    std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready;
+    for (std::size_t i = 0; i < n; ++i) {
+        if (waits[i] == 0) {
+            ready.push(i);
+        }
+    }
+    std::vector<Node> sorted;
+    sorted.reserve(n);
+    while (!ready.empty()) {
+        const std::size_t i = ready.top();
+        ready.pop();
+        for (const std::size_t user : users[i]) {
+            if (--waits[user] == 0) {
+                ready.push(user);
+            }
+        }
+        sorted.push_back(std::move(graph.nodes[i]));
+    }
+    if (sorted.size() != n) {
+        const auto stuck =
+            std::find_if(waits.begin(), waits.end(), [](std::size_t w) { return w != 0; });
+        const auto& node = graph.nodes[static_cast<std::size_t>(stuck - waits.begin())];
+        return Error(
+            Errc::kFormat,
+            fmt::format("{} waits for its own result: the graph has a cycle of {} or fewer nodes",
+                        node_text(node), n - sorted.size()));
+    }
+    graph.nodes = std::move(sorted);
+    return {};
+}
+
+}  // namespace qaicnet

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/// One table made of the families' tables; everything that asks "can this run?" asks here.
+#include "emu/net/import.hpp"
+#include "emu/net/op.hpp"
+
+#include <fmt/format.h>
+#include <onnx/onnx_pb.h>
+
+#include <algorithm>
+#include <map>
+
+namespace qaicnet {
+
+namespace {
+
+template <class F>
+void for_each_op(F&& visit) {
+    for (const auto table : {elementwise_ops(), activation_ops(), softmax_ops(), cast_ops(),
+                             matmul_ops(), shape_ops(), movement_ops(), mx_ops()}) {
+        for (const OpDef& op : table) {
+            visit(op);
+        }
+    }
+}
+
+std::string why_unsupported(const FlatNode& node) {
+    bool other_opset = false;
+    const std::string& op_type = node.proto->op_type();
+    if (find_op(node.domain, op_type, node.opset, &other_opset) == nullptr) {
+        return other_opset ? fmt::format("not defined in opset {}", node.opset)
+                           : std::string("no such operator in this runner");
+    }
+    return refused_attribute(node);
+}
+
+}  // namespace
+
+const OpDef* find_op(const std::string& domain, const std::string& op_type, std::int64_t opset,
+                     bool* other_opset) {
+    const OpDef* found = nullptr;
+    for_each_op([&](const OpDef& op) {
+        if (domain == op.domain && op_type == op.op_type) {
+            if (opset >= op.since && opset <= op.until) {
+                found = &op;
+            } else if (other_opset != nullptr) {
+                *other_opset = true;
+            }
+        }
+    });
+    return found;
+}
+
+std::vector<UnsupportedNode> find_unsupported(const onnx::ModelProto& model) {
+    Budget budget(std::uint64_t{1} << 30);
+    const auto flat = flatten_nodes(model, budget);
+    if (!flat) {
+        return {};  // load() gives that error; there are no nodes to name
+    }
+    std::map<std::string, UnsupportedNode> by_type;
+    for (const FlatNode& node : flat->nodes) {
+        std::string reason = why_unsupported(node);
+        if (reason.empty()) {
+            continue;
+        }
+        UnsupportedNode& entry = by_type[node.domain + "." + node.proto->op_type()];
+        entry.domain = node.domain;
+        entry.op_type = node.proto->op_type();
+        entry.reason = entry.count == 0 ? std::move(reason) : entry.reason;
+        ++entry.count;
+        entry.names.push_back(node.label);
+    }
+    std::vector<UnsupportedNode> out;
+    for (auto& [key, entry] : by_type) {
+        out.push_back(std::move(entry));
+    }
+    return out;
+}
+
+std::vector<std::string> supported_operators() {
+    std::map<std::string, std::pair<std::int64_t, std::int64_t>> ranges;
+    for_each_op([&](const OpDef& op) {
+        const std::string name =
+            *op.domain == '\0' ? op.op_type : fmt::format("{}.{}", op.domain, op.op_type);
+        const auto [entry, fresh] = ranges.try_emplace(name, op.since, op.until);
+        if (!fresh) {
+            entry->second.first = std::min(entry->second.first, op.since);
+            entry->second.second = std::max(entry->second.second, op.until);
+        }
+    });
+    std::vector<std::string> out;
+    for (const auto& [name, range] : ranges) {
+        out.push_back(range.first == range.second
+                          ? fmt::format("{} {}", name, range.first)
+                          : fmt::format("{} {}-{}", name, range.first, range.second));
+    }
+    return out;
+}
+
+}  // namespace qaicnet
