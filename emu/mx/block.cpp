@@ -52,7 +52,7 @@ double quantize_element(const Profile& profile, const ElementGrid& grid, double 
                                              profile.rounding, uniform);
         rounded = std::min(steps * step, limit);
     }
-    if (rounded == 0 && (!profile.keep_negative_zero || grid.integer)) {
+    if (rounded == 0 && (!profile.keep_negative_zero || !grid.signed_zero)) {
         return 0.0;
     }
     return std::copysign(rounded, scaled);
@@ -220,13 +220,15 @@ void quantize_pairs(const Profile& profile, const ElementGrid& grid, std::span<c
 
 ElementGrid element_grid(const Profile& profile) noexcept {
     if (profile.micro_exponents) {
-        return {0, 0, 3, 15.0 / 8,
-                true};  // sign and four bits of magnitude, three of them fraction
+        // Sign and four bits of magnitude, three of them fraction.
+        return {0, 0, 3, 15.0 / 8, true, true};
     }
     const FormatInfo& info = format_info(profile.format);
     const bool integer = info.exponent_bits == 0;
-    ElementGrid grid{info.emax, integer ? 0 : 1 - info.bias, info.mantissa_bits, info.max_normal,
-                     integer};
+    const bool signed_zero = !integer || profile.format == ElementFormat::kSign1I4F;
+    ElementGrid grid{
+        info.emax,  integer ? 0 : 1 - info.bias, info.mantissa_bits, info.max_normal, integer,
+        signed_zero};
     if (profile.reserve_top_exponent && !integer && !info.has_inf) {
         grid.emax -= 1;
         grid.max_normal = (2.0 - pow2(-grid.mantissa_bits)) * pow2(grid.emax);

@@ -19,6 +19,7 @@ struct ElementGrid {
     int mantissa_bits;  ///< fraction bits
     double max_normal;
     bool integer;
+    bool signed_zero;  ///< false for two's complement
 };
 
 ElementGrid element_grid(const Profile& profile) noexcept;

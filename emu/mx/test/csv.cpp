@@ -71,7 +71,7 @@ Table read_table(const std::string& name) {
     if (!std::getline(file, line)) {
         give_up("cannot read tests/golden/" + name);
     }
-    Table table{split(line, ','), {}};
+    Table table{name, split(line, ','), {}};
     while (std::getline(file, line)) {
         table.rows.push_back(split(line, ','));
         if (table.rows.back().size() != table.header.size()) {

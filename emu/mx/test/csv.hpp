@@ -12,6 +12,7 @@
 namespace golden {
 
 struct Table {
+    std::string name;  ///< of the file
     std::vector<std::string> header;
     std::vector<std::vector<std::string>> rows;
 

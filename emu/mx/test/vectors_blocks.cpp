@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <set>
 
 namespace golden {
@@ -206,6 +207,27 @@ bool description_holds(std::size_t number, const std::string& content, std::span
     }
 }
 
+/// How many values of each file differ from exact arithmetic (apart from the sign of zero).
+const std::map<std::string, std::size_t> kChangedByArtefacts = {
+    {"mx_fp4_e2m1.csv", 50},  {"mx_fp6_e2m3.csv", 77},    {"mx_fp6_e3m2.csv", 91},
+    {"mx_fp8_e4m3.csv", 128}, {"mx_fp8_e5m2.csv", 116},   {"mx_int4.csv", 431},
+    {"mx_int8.csv", 413},     {"mx_log2_edge.csv", 9692}, {"mx_scale_bits.csv", 0},
+};
+
+std::size_t values_changed_by_artefacts(const Table& table, std::size_t row, const Input& input,
+                                        const std::vector<float>& want) {
+    qaicmx::Profile rules = block_profile(table, row);
+    rules.microxcaling_artefacts = false;
+    const std::vector<int> axes = integers_from_text(table.at(row, "axes"));
+    std::vector<float> exact(input.values.size());
+    EXPECT_TRUE(qaicmx::fake_quantize(rules, input.values, input.shape, axes, exact));
+    std::size_t changed = 0;
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+        changed += exact[i] == want[i] || same_bits(exact[i], want[i]) ? 0 : 1;
+    }
+    return changed;
+}
+
 }  // namespace
 
 Input input_by_id(const std::string& id) {
@@ -261,6 +283,7 @@ std::size_t compare_edge_rows(const Table& table) {
 }
 
 std::size_t compare_blocks(const Table& table) {
+    std::size_t artefacts = 0;
     for (std::size_t row = 0; row < table.rows.size(); ++row) {
         const std::string& id = table.at(row, "case_id");
         const Input input = input_by_id(table.at(row, "input_id"));
@@ -271,9 +294,12 @@ std::size_t compare_blocks(const Table& table) {
         EXPECT_TRUE(status) << id << ": " << status.error().message;
         const std::vector<float> want = expected_output(table, row);
         const std::size_t at = first_difference(got, want);
+        artefacts += values_changed_by_artefacts(table, row, input, want);
         EXPECT_EQ(at, kNone) << id << ": element " << at << " of " << input.values[at] << " is "
                              << got[at] << " and should be " << want[at];
     }
+    std::printf("%s: artefacts 1, 2 and 4 change %zu values\n", table.name.c_str(), artefacts);
+    EXPECT_EQ(artefacts, kChangedByArtefacts.at(table.name));
     return table.rows.size();
 }
 
