@@ -162,13 +162,6 @@ std::string program_name(const ModelProto& model) {
     return name.empty() ? "network" : name.substr(0, 64);
 }
 
-/// The runner's sentences speak of "the model"; ours start with which one.
-Error name_source(Error error, const std::string& source) {
-    error.message =
-        fmt::format("{}: {}{}", source, error.message, error.message.ends_with('.') ? "" : ".");
-    return error;
-}
-
 void print_metrics(const CompileOptions& options, const qaicrt::qpc::ProgramSpec& spec,
                    const qaicnet::Network& network, std::size_t qpc_bytes) {
     if (!options.print_metrics || !options.log) {
@@ -230,7 +223,7 @@ Result<Bytes> compile_parsed(ModelProto& model, const std::string& source,
     limits.max_bytes = max_bytes;
     auto network = qaicnet::Network::load(model, spec.constants, limits);
     if (!network) {
-        return name_source(std::move(network).error(), source);
+        return about(std::move(network).error(), source);
     }
     QAICRT_CHECK(check_batch(model, (*network)->outputs(), options));
     declare_outputs(model, (*network)->outputs());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/model_file.hpp"
 
-#include "compiler/external_data.hpp"
+#include "compiler/printable.hpp"
+#include "emu/net/model_io.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,6 +13,8 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <utility>
 #include <vector>
 
 namespace qaicc {
@@ -127,23 +130,28 @@ Status check_model(const ModelProto& model, const std::string& source) {
 }  // namespace
 
 Result<ModelPtr> parse_model_bytes(std::span<const std::byte> bytes, const std::string& source) {
-    auto model = std::make_unique<ModelProto>();
-    if (bytes.empty() || bytes.size() > kProtobufLimit ||
-        !model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        return Error(
-            Errc::kFormat,
-            fmt::format("'{}' is not an ONNX model: the file is {}.", source,
-                        bytes.empty() ? "empty" : "damaged, truncated or of another kind"));
+    if (bytes.empty()) {
+        return Error(Errc::kFormat, fmt::format("'{}' is not an ONNX model: it is empty.", source));
     }
-    QAICRT_CHECK(check_model(*model, source));
+    auto model = qaicnet::parse_model(bytes);
+    if (!model) {
+        return about(std::move(model).error(), source);
+    }
+    QAICRT_CHECK(check_model(**model, source));
     return model;
 }
 
 Result<ModelPtr> read_model_file(const std::string& path) {
     QAICRT_CHECK(check_ending(path));
-    QAICRT_TRY(const std::vector<std::byte> bytes, read_regular_file(path));
-    QAICRT_TRY(ModelPtr model, parse_model_bytes(bytes, path));
-    QAICRT_CHECK(load_external_data(*model, path));
+    ModelPtr model;
+    {
+        QAICRT_TRY(const std::vector<std::byte> bytes, read_regular_file(path));
+        QAICRT_TRY(model, parse_model_bytes(bytes, path));
+    }
+    const std::string folder = std::filesystem::path(path).parent_path().string();
+    if (auto resolved = qaicnet::resolve_external_data(*model, folder); !resolved) {
+        return about(std::move(resolved).error(), path);
+    }
     return model;
 }
 

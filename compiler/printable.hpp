@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <qaicrt/result.hpp>
+
 #include <string>
+#include <utility>
 
 namespace qaicc {
 
@@ -14,6 +17,12 @@ inline std::string printable(std::string text) {
         }
     }
     return text;
+}
+
+/// The libraries below speak of "the model"; our sentences start with which one.
+inline qaicrt::Error about(qaicrt::Error error, const std::string& source) {
+    error.message = source + ": " + error.message + (error.message.ends_with('.') ? "" : ".");
+    return error;
 }
 
 }  // namespace qaicc
