@@ -12,6 +12,7 @@
 #include <cmath>
 #include <limits>
 #include <new>
+#include <optional>
 
 namespace qaicrt::qpc {
 namespace {
@@ -19,12 +20,82 @@ namespace {
 constexpr std::uint32_t kLastDataType = 8;
 constexpr std::uint32_t kLastLayout = 10;
 constexpr std::uint32_t kLastTransformKind = 6;
-/// Protobuf messages of two bytes become objects of a hundred: a cap keeps a hostile file from
-/// taking the memory.
-constexpr std::size_t kMaxBytes = std::size_t{16} << 20;
+constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
+/// A two-byte message becomes an object of a hundred bytes: what is parsed is capped well below the
+/// file.
+constexpr std::size_t kMaxParsed = std::size_t{1} << 20;
 
 Error broken(std::string_view what) {
     return {Errc::kFormat, fmt::format("networkdesc.bin: {}; compile the program again", what)};
+}
+
+/// stats, crc_info and allowed_shapes: large in some programs, and of no use here.
+bool is_skipped_field(std::uint64_t number) {
+    return number == 12 || number == 16 || number == 18;
+}
+
+/// One varint at `at`, which moves behind it; nothing when it has no end or more than 64 bits.
+std::optional<std::uint64_t> read_varint(std::span<const std::byte> bytes, std::size_t& at) {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64 && at < bytes.size(); shift += 7) {
+        const auto byte = std::to_integer<std::uint64_t>(bytes[at++]);
+        value |= (byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            return value;
+        }
+    }
+    return std::nullopt;
+}
+
+/// Moves `at` behind the value of a top-level field; false when it leaves the message.
+bool skip_value(std::span<const std::byte> bytes, unsigned wire_type, std::size_t& at) {
+    std::uint64_t size = 0;
+    switch (wire_type) {
+        case 0:
+            return read_varint(bytes, at).has_value();
+        case 1:
+            size = 8;
+            break;
+        case 2: {
+            const auto length = read_varint(bytes, at);
+            if (!length) {
+                return false;
+            }
+            size = *length;
+            break;
+        }
+        case 5:
+            size = 4;
+            break;
+        default:
+            return false;
+    }
+    if (!range_fits(at, size, bytes.size())) {
+        return false;
+    }
+    at += size;
+    return true;
+}
+
+/// The message without the fields that are not read.
+Result<std::vector<std::byte>> strip(std::span<const std::byte> bytes) {
+    std::vector<std::byte> out;
+    for (std::size_t at = 0; at < bytes.size();) {
+        const std::size_t start = at;
+        const auto tag = read_varint(bytes, at);
+        if (!tag || !skip_value(bytes, *tag & 7, at)) {
+            return broken("the protobuf message is damaged");
+        }
+        if (is_skipped_field(*tag >> 3)) {
+            continue;
+        }
+        if (out.size() + (at - start) > kMaxParsed) {
+            return broken(fmt::format("tensors and buffers need more than {} bytes", kMaxParsed));
+        }
+        out.insert(out.end(), bytes.begin() + static_cast<std::ptrdiff_t>(start),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+    return out;
 }
 
 template <class Descriptor>
@@ -216,8 +287,9 @@ Result<NetworkDescription> decode_network_desc(std::span<const std::byte> bytes)
     if (bytes.size() > kMaxBytes) {
         return broken(fmt::format("{} bytes are more than {}", bytes.size(), kMaxBytes));
     }
+    QAICRT_TRY(const auto kept, strip(bytes));
     pb::NetworkDescriptor pb;
-    if (!pb.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    if (!pb.ParseFromArray(kept.data(), static_cast<int>(kept.size()))) {
         return broken("the protobuf message is damaged");
     }
     NetworkDescription out;

@@ -74,6 +74,35 @@ TEST(QpcNetworkDesc, AcceptsUnpackedRepeatedNumbersAndUnknownFields) {
     EXPECT_EQ(desc->inputs.at(0).initial.dims, (std::vector<std::int32_t>{2, 3}));
 }
 
+TEST(QpcNetworkDesc, SkipsLargeStatisticsAndRefusesHugeLists) {
+    auto with_stats = from_hex(kNetworkDescription);
+    const auto tag_and_length = from_hex("62 80 80 80 04");  // field 12, 8 MiB
+    with_stats.insert(with_stats.end(), tag_and_length.begin(), tag_and_length.end());
+    with_stats.resize(with_stats.size() + (std::size_t{8} << 20));
+    const auto desc = parse_network_desc(with_stats);
+    ASSERT_TRUE(desc) << desc.error().message;
+    EXPECT_EQ(desc->inputs.size(), 1u);
+
+    auto bindings = from_hex("08 09");
+    for (int i = 0; i < 2'000'000; ++i) {
+        bindings.push_back(std::byte{0x22});
+        bindings.push_back(std::byte{0x00});
+    }
+    const auto refused = parse_network_desc(bindings);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("need more than"), std::string::npos);
+}
+
+TEST(QpcNetworkDesc, RefusesFieldsThatLeaveTheMessage) {
+    for (const auto* hex :
+         {"08", "08 80", "62 05 00", "0D 00 00", "09 00", "0B", "62 FF FF FF FF FF FF FF FF FF 01",
+          "FF FF FF FF FF FF FF FF FF FF 01"}) {
+        const auto parsed = parse_network_desc(from_hex(hex));
+        ASSERT_FALSE(parsed) << hex;
+        EXPECT_NE(parsed.error().message.find("damaged"), std::string::npos) << hex;
+    }
+}
+
 NetworkDescription sample() {
     return Parts::of(small_spec()).description;
 }
