@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -58,8 +59,9 @@ class NncReply {
   private:
     template <class T>
     static void append(std::vector<std::byte>& out, const T& value) {
-        const auto* first = reinterpret_cast<const std::byte*>(&value);
-        out.insert(out.end(), first, first + sizeof(T));
+        const std::size_t at = out.size();
+        out.resize(at + sizeof(T));
+        std::memcpy(out.data() + at, &value, sizeof(T));
     }
     std::vector<std::byte> passthrough_, driver_;
     std::uint32_t count_ = 0;
