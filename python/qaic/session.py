@@ -33,7 +33,8 @@ def _shared_context():
 
 
 def _close_all():
-    """Before the interpreter goes: running inferences end and cards are given back while threads still work."""
+    """Before the interpreter goes: daemon threads stay out of it from here on, and cards are given back."""
+    _qaic.close()
     for session in list(_open_sessions):
         session.reset()
 
@@ -41,6 +42,7 @@ def _close_all():
 def _after_fork_in_child():
     """A child has none of the card's threads: it makes a context of its own when it makes a session."""
     global _context, _context_lock
+    _qaic.after_fork_in_child()
     _context, _context_lock = None, threading.Lock()
     for session in list(_open_sessions):
         session._forget()
@@ -114,14 +116,11 @@ class Session:
 
     def _compile(self, path, keywords):
         try:
-            program, warnings = _qaic.compile(path, self._options["output_dir"] or "", keywords, LOG.info)
+            return _qaic.compile(path, self._options["output_dir"] or "", keywords, _log_line)
         except _qaic.Error as error:
-            if error.code == "invalid_argument":
+            if error.code == "invalid argument":
                 raise ValueError(str(error)) from error
             raise
-        for line in warnings:
-            LOG.warning("%s", line)
-        return program
 
     def backend_options(self):
         """The options that update_backend_options() can change, with their values."""
@@ -251,6 +250,15 @@ class Session:
         print(self._profile.report(n))
 
 
+def _log_line(line):
+    """One line of the compiler: "WARNING: …" and "INFO: …" say their level themselves."""
+    level, colon, text = line.partition(": ")
+    if colon and level == "WARNING":
+        LOG.warning("%s", text)
+    else:
+        LOG.info("%s", text if level == "INFO" else line)
+
+
 def _checked_path(model_path):
     if not isinstance(model_path, (str, os.PathLike)):
         raise TypeError(f"model_path is a {type(model_path).__name__}; give the path of an .onnx file or of programqpc.bin.")
@@ -273,6 +281,8 @@ def _checked_array(name, value, shape, dtype):
                              f"{type(value).__name__} that does not convert ({error}).") from None
     if value.dtype == np.bool_ and expected == np.int8:
         value = value.view(np.int8)  # ONNX's BOOL is one byte, 0 or 1, at a program's edge
+    if value.shape == () and shape == (1,):
+        value = value.reshape(1)  # a program carries a scalar as one element
     if value.dtype != expected or value.shape != shape:
         hint = f" Convert it with astype('{dtype}')." if value.shape == shape else ""
         raise ValueError(f"Input {name}: expected shape {shape} and type {dtype}, given shape {value.shape} and type "

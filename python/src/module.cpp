@@ -7,6 +7,7 @@
 /// copying and waiting.
 #include "compiler/compile.hpp"
 #include "python/src/error.hpp"
+#include "python/src/native_section.hpp"
 #include "python/src/runner.hpp"
 
 #include <qaicrt/device.hpp>
@@ -43,7 +44,11 @@ class OwnedByProcess {
             static_cast<void>(object_.release());
             return;
         }
-        const py::gil_scoped_release release;
+        if (sections_closed() && !in_main_thread()) {
+            static_cast<void>(object_.release());
+            return;
+        }
+        const NativeSection native;
         object_.reset();
     }
     T& get() {
@@ -137,6 +142,8 @@ py::list describe(std::span<const qaicrt::TensorInfo> tensors) {
 
 /// Called without the GIL; false leaves a Python exception set in this thread.
 bool no_signal_raised() {
+    if (!in_main_thread())
+        return true;
     const py::gil_scoped_acquire acquire;
     return PyErr_CheckSignals() == 0;
 }
@@ -148,7 +155,7 @@ void run(OwnedByProcess<Runner>& self, const py::list& inputs, const py::list& o
     Runner& runner = self.get();
     qaicrt::Status status;
     {
-        const py::gil_scoped_release release;
+        const NativeSection native;
         status = runner.run(input_spans, output_spans, no_signal_raised);
     }
     if (PyErr_Occurred() != nullptr)
@@ -164,7 +171,7 @@ py::tuple benchmark(OwnedByProcess<Runner>& self, const py::list& inputs,
         std::chrono::duration<double>(seconds));
     Runner& runner = self.get();
     auto result = [&] {
-        const py::gil_scoped_release release;
+        const NativeSection native;
         return runner.benchmark(spans, count, duration, no_signal_raised);
     }();
     if (PyErr_Occurred() != nullptr)
@@ -174,14 +181,9 @@ py::tuple benchmark(OwnedByProcess<Runner>& self, const py::list& inputs,
                           std::move(value.latencies));
 }
 
-struct Compiled {
-    qaicrt::Program program;
-    std::vector<std::string> warnings;
-};
-
 /// Compiles to `output_dir`, or in memory when it is empty. `log` gets the compiler's lines.
-Compiled compile(const std::string& model_path, const std::string& output_dir,
-                 const Keywords& keywords, const py::function& log) {
+qaicrt::Program compile(const std::string& model_path, const std::string& output_dir,
+                        const Keywords& keywords, const py::function& log) {
     std::vector<std::string> notes;
     auto options = unwrap(qaicc::options_from_keywords(keywords, &notes));
     options.model_path = model_path;
@@ -189,6 +191,8 @@ Compiled compile(const std::string& model_path, const std::string& output_dir,
     for (const auto& note : notes)
         log(note);
     options.log = [&log](const std::string& line) {
+        if (sections_closed())
+            return;
         const py::gil_scoped_acquire acquire;
         try {
             log(line);
@@ -196,14 +200,14 @@ Compiled compile(const std::string& model_path, const std::string& output_dir,
             error.discard_as_unraisable("qaic.Session");  // must not unwind through the compiler
         }
     };
-    const py::gil_scoped_release release;
+    const NativeSection native;
     qaicc::CompileReport report;
     if (output_dir.empty()) {
         auto bytes = unwrap(qaicc::compile_model_to_bytes(options, &report));
-        return {unwrap(qaicrt::Program::from_bytes(std::move(bytes))), std::move(report.warnings)};
+        return unwrap(qaicrt::Program::from_bytes(std::move(bytes)));
     }
     report = unwrap(qaicc::compile_model(options));
-    return {unwrap(qaicrt::Program::from_file(report.qpc_path)), std::move(report.warnings)};
+    return unwrap(qaicrt::Program::from_file(report.qpc_path));
 }
 
 /// Empty for a keyword that the compiler honours, otherwise why it has no effect. Unknown names and
@@ -223,13 +227,13 @@ std::unique_ptr<OwnedByProcess<Runner>> make_runner(OwnedByProcess<qaicrt::Conte
                                                     unsigned num_activations, unsigned set_size) {
     const RunnerOptions options{dev_id, num_activations, set_size};
     const auto& open_context = context.get();
-    const py::gil_scoped_release release;
+    const NativeSection native;
     return std::make_unique<OwnedByProcess<Runner>>(
         unwrap(Runner::create(open_context, program, options)));
 }
 
 std::unique_ptr<OwnedByProcess<qaicrt::Context>> make_context() {
-    const py::gil_scoped_release release;
+    const NativeSection native;
     auto context = unwrap(qaicrt::Context::create());
     return std::make_unique<OwnedByProcess<qaicrt::Context>>(
         std::make_unique<qaicrt::Context>(std::move(context)));
@@ -245,7 +249,7 @@ PYBIND11_MODULE(_qaic, module) {
     py::class_<OwnedByProcess<qaicrt::Context>>(module, "Context").def(py::init(&make_context));
     py::class_<qaicrt::Program>(module, "Program")
         .def(py::init([](const std::string& path) {
-                 const py::gil_scoped_release release;
+                 const NativeSection native;
                  return unwrap(qaicrt::Program::from_file(path));
              }),
              py::arg("path"))
@@ -261,13 +265,9 @@ PYBIND11_MODULE(_qaic, module) {
              py::arg("num_activations"), py::arg("set_size"))
         .def("run", &run, py::arg("inputs"), py::arg("outputs"))
         .def("benchmark", &benchmark, py::arg("inputs"), py::arg("count"), py::arg("seconds"));
-    module.def(
-        "compile",
-        [](const std::string& model_path, const std::string& output_dir, const Keywords& keywords,
-           const py::function& log) {
-            auto compiled = compile(model_path, output_dir, keywords, log);
-            return py::make_tuple(std::move(compiled.program), std::move(compiled.warnings));
-        },
-        py::arg("model_path"), py::arg("output_dir"), py::arg("keywords"), py::arg("log"));
+    module.def("compile", &compile, py::arg("model_path"), py::arg("output_dir"),
+               py::arg("keywords"), py::arg("log"));
+    module.def("close", &close_sections);
+    module.def("after_fork_in_child", &forget_other_threads);
     module.def("check_keyword", &check_keyword, py::arg("name"), py::arg("text"));
 }

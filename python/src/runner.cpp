@@ -24,16 +24,31 @@ Error interrupted() {
     return {Errc::kCancelled, "The wait was interrupted by a signal."};
 }
 
-/// Waits for a submitted run, looking for signals now and then.
-Status wait_done(qaicrt::Inference& inference, const Runner::CheckInterrupt& check_interrupt) {
-    while (true) {
-        auto status = inference.wait(kInterruptPeriod);
-        if (status || status.error().code != Errc::kTimeout || !inference.in_flight())
-            return status;
-        if (!check_interrupt())
-            return interrupted();
+/// Waits for submitted runs and looks for signals now and then, also when no single wait is long.
+class Waiter {
+  public:
+    explicit Waiter(const Runner::CheckInterrupt& check_interrupt)
+        : check_interrupt_(check_interrupt) {}
+
+    Status wait(qaicrt::Inference& inference) {
+        while (true) {
+            auto status = inference.wait(kInterruptPeriod);
+            if (const auto now = Clock::now(); now - last_look_ >= kInterruptPeriod) {
+                last_look_ = now;
+                if (!check_interrupt_()) {
+                    return interrupted();
+                }
+            }
+            if (status || status.error().code != Errc::kTimeout || !inference.in_flight()) {
+                return status;
+            }
+        }
     }
-}
+
+  private:
+    const Runner::CheckInterrupt& check_interrupt_;
+    Clock::time_point last_look_ = Clock::now();
+};
 
 void copy(std::span<std::byte> to, std::span<const std::byte> from) {
     if (!from.empty())
@@ -114,7 +129,7 @@ Status Runner::run_in(qaicrt::Inference& inference, std::span<const Bytes> input
     for (std::size_t i = 0; i < inputs.size(); ++i)
         QAICRT_CHECK(inference.set_input(i, inputs[i]));
     QAICRT_CHECK(inference.submit());
-    QAICRT_CHECK(wait_done(inference, check_interrupt));
+    QAICRT_CHECK(Waiter(check_interrupt).wait(inference));
     for (std::size_t i = 0; i < outputs.size(); ++i)
         copy(outputs[i], inference.output(i));
     return {};
@@ -205,8 +220,9 @@ Status Runner::benchmark_lane(BenchmarkPlan& plan, std::size_t lane_index,
         status = submit(i);
     // Inferences of one activation finish in the order of submission: the next one round the ring
     // is the oldest.
+    Waiter waiter(check_interrupt);
     for (std::size_t i = 0; status && pending[i].active; i = (i + 1) % slots.size()) {
-        status = wait_done(*slots[i].inference, check_interrupt);
+        status = waiter.wait(*slots[i].inference);
         if (!status)
             break;
         latencies.push_back(

@@ -32,10 +32,6 @@ class Inputs(TestCase):
         with self.assertRaisesRegex(ValueError, "type >f4"):
             self.session.run({**self.good, "image": np.zeros((2, 3), ">f4")})
 
-    def test_rank_of_a_scalar_counts(self):
-        self.check("Input count: expected shape (1,) and type int64, given shape () and type int64. "
-                   .rstrip(), count=np.array(1, np.int64))
-
     def test_unknown_name_lists_the_known_ones(self):
         self.check("picture: no such input; this program has image, count.", picture=np.zeros(1))
 
@@ -87,7 +83,7 @@ class Files(TestCase):
         for name in ("none.onnx", "none.bin"):
             with self.subTest(name=name), self.assertRaisesRegex(RuntimeError, name) as caught:
                 qaic.Session(self.folder / name)
-            self.assertEqual(caught.exception.code, "not_found")
+            self.assertEqual(caught.exception.code, "not found")
 
     def test_other_endings_and_other_types(self):
         with self.assertRaisesRegex(ValueError, "model.pt is neither an .onnx file nor a compiled program"):
@@ -132,7 +128,7 @@ class Devices(TestCase):
         session = qaic.Session(MODELS / "my_model_a.onnx", dev_id=7)
         with self.assertRaisesRegex(RuntimeError, "7") as caught:
             session.setup()
-        self.assertEqual(caught.exception.code, "not_found")
+        self.assertEqual(caught.exception.code, "not found")
 
     def test_too_many_activations_say_what_is_used_up(self):
         session = qaic.Session(MODELS / "my_model_a.onnx", aic_num_cores=16, num_activations=2)
@@ -147,7 +143,7 @@ class Devices(TestCase):
         self.assertTrue(issubclass(qaic.Error, RuntimeError))
         with self.assertRaises(qaic.Error) as caught:
             qaic.Session(self.folder / "none.bin")
-        self.assertEqual((caught.exception.code, caught.exception.sys_errno, caught.exception.device_status), ("not_found", 2, 0))
+        self.assertEqual((caught.exception.code, caught.exception.sys_errno, caught.exception.device_status), ("not found", 2, 0))
 
 
 if __name__ == "__main__":

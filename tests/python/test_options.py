@@ -91,7 +91,7 @@ load_profile:
             "sdp_cluster_sizes": [7, 7], "load_profile": None})
 
     def test_applies_to_the_session_and_arguments_win(self):
-        path = self.write("mxfp6-matmul: true\nconvert_to_fp16: true\nmx_profile: microxcaling\nset_size: 3\nonnx_define_symbol:\n  b: 2\n")
+        path = self.write("mxfp6-matmul: true\nconvert_to_fp16: true\nmx_profile: microxcaling\nset_size: 3\n")
         session = qaic.Session(MODELS / "my_model_a.onnx", options_path=path)
         self.assertEqual(session.run(ONES)["output"].item(), 9.75)
         self.assertEqual(session.backend_options()["set_size"], 3)

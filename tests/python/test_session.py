@@ -66,9 +66,12 @@ class Run(TestCase):
         for name, array in session.run(inputs).items():
             self.assertEqual(array.tobytes(), inputs[name.replace("out_", "in_")].tobytes(), name)
 
-    def test_rank_zero_stays_rank_zero(self):
-        got = qaic.Session(MODELS / "scalar_edge.onnx").run({"x": np.array(1.25, np.float32)})["y"]
-        self.assertEqual((got.shape, got.item()), ((), 2.5))
+    def test_a_scalar_is_one_element_and_takes_rank_zero(self):
+        session = qaic.Session(MODELS / "scalar_edge.onnx")
+        self.assertEqual(session.model_input_shape_dict["x"], ((1,), "float32"))
+        for given in (np.array(1.25, np.float32), np.array([1.25], np.float32), 1.25):
+            got = session.run({"x": given})["y"]
+            self.assertEqual((got.shape, got.item()), ((1,), 2.5))
 
     def test_outputs_are_new_contiguous_arrays_of_the_caller(self):
         session = qaic.Session(MODELS / "my_model_a.onnx")
