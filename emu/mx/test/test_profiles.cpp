@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emu/mx/block.hpp"
+#include "emu/mx/card_probes.hpp"
 #include "emu/mx/quantize.hpp"
 
 #include <gtest/gtest.h>
@@ -344,6 +345,50 @@ TEST(Profiles, BadRequestsAreRefusedInASentence) {
               qaicrt::Errc::kUnsupported);
     EXPECT_EQ(quantize_rows(*profile_by_name("aic100-mx6"), values, 2, 3).error().code,
               qaicrt::Errc::kUnsupported);
+}
+
+/// Everything that a run of the probes would show under a hypothesis.
+std::vector<float> answers(const Hypothesis& hypothesis) {
+    std::vector<float> all;
+    for (const Probe& probe : card_probes()) {
+        const std::vector<float> decoded =
+            decoded_weights(hypothesis, probe.weights, probe.outputs);
+        for (std::size_t row = 0; row < probe.outputs; ++row) {
+            all.push_back(
+                card_dot(std::span(decoded).subspan(row * probe.inputs.size(), probe.inputs.size()),
+                         probe.inputs));
+        }
+    }
+    return all;
+}
+
+TEST(Profiles, ProbesTellEveryPairOfHypothesesApart) {
+    const std::vector<Hypothesis> hypotheses = card_hypotheses();
+    ASSERT_EQ(hypotheses.size(), 20U);
+    for (std::size_t i = 0; i < hypotheses.size(); ++i) {
+        for (std::size_t j = 0; j < i; ++j) {
+            EXPECT_NE(answers(hypotheses[i]), answers(hypotheses[j]))
+                << hypotheses[i].name << ' ' << hypotheses[j].name;
+        }
+    }
+}
+
+TEST(Profiles, ProbesOfDirectionAndPositionAnswerAsDocumented) {
+    const std::vector<Hypothesis> hypotheses = card_hypotheses();
+    const auto tail = [&](std::string_view name) {
+        for (const Hypothesis& hypothesis : hypotheses) {
+            if (hypothesis.name == name) {
+                const std::vector<float> all = answers(hypothesis);
+                return std::vector<float>(all.end() - 4, all.end());
+            }
+        }
+        return std::vector<float>();
+    };
+    // P23 (two outputs), P24a, P24b: across the border the first four weights have a block of their
+    // own.
+    EXPECT_EQ(tail("A1_up1_rne_b32"), (std::vector<float>{8.0F, 0.125F, 9.5F, 9.734375F}));
+    EXPECT_EQ(tail("A1_along_outputs"), (std::vector<float>{8.125F, 0.0F, 9.984375F, 9.984375F}));
+    EXPECT_EQ(tail("A4_up1_rne_b64"), (std::vector<float>{8.0F, 0.125F, 9.5F, 9.5F}));
 }
 
 TEST(Profiles, EmptyTensorsAreFine) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "emu/mx/card_probes.hpp"
 #include "emu/mx/pack.hpp"
 #include "emu/mx/test/vectors.hpp"
 
@@ -60,71 +61,6 @@ void check_quant_row(const Table& table, std::size_t row) {
     EXPECT_EQ(first_difference(fake, decoded), kNone) << id;
 }
 
-/// The 19 hypotheses of aic100_probes.csv, each as a profile.
-qaicmx::Profile hypothesis(const std::string& column) {
-    using enum qaicmx::ScaleRule;
-    const std::string name = column.substr(0, 2);
-    qaicmx::Profile rules = profile("aic100");
-    const auto scaled = [&rules](qaicmx::ScaleRule rule, int offset) {
-        rules.scale_rule = rule;
-        rules.scale_exponent_offset = offset;
-        return rules;
-    };
-    const auto blocks_of = [&rules](int size) {
-        rules.block_size = size;
-        return rules;
-    };
-    const auto truncating = [](qaicmx::Profile other) {
-        other.rounding = qaicmx::Rounding::kFloor;
-        return other;
-    };
-    if (name == "A1" || name == "A2" || name == "A3" || name == "A4") {
-        static constexpr int kSizes[] = {32, 8, 16, 64};
-        return blocks_of(kSizes[name[1] - '1']);
-    }
-    if (name == "C1" || name == "C2" || name == "C3") {
-        static constexpr qaicmx::ScaleRule kRules[] = {kCeil, kEven, kRceil};
-        return scaled(kRules[name[1] - '1'], 1);
-    }
-    if (name == "C4") {
-        rules.rounding = qaicmx::Rounding::kNearestAway;
-        return scaled(kRfloor, 0);
-    }
-    if (name == "Z1" || name == "Z2") {
-        rules.format = name == "Z1" ? qaicmx::ElementFormat::kE2M3 : qaicmx::ElementFormat::kE3M2;
-        return scaled(kFloor, 0);
-    }
-    if (name == "D2" || name == "E2") {
-        return truncating(profile(name == "D2" ? "aic100-int6" : "aic100-mx6"));
-    }
-    static const std::pair<const char*, const char*> kNamed[] = {
-        {"A5", "aic100-ties0"}, {"A6", "aic100-trunc"}, {"A7", "aic100-fp32src"},
-        {"B1", "aic100-ieee"},  {"D1", "aic100-int6"},  {"E1", "aic100-mx6"},
-        {"Z3", "none"},
-    };
-    for (const auto& [prefix, profile_name] : kNamed) {
-        if (name == prefix) {
-            return profile(profile_name);
-        }
-    }
-    ADD_FAILURE() << "unknown hypothesis " << column;
-    return rules;
-}
-
-/// y = FP16(sum of FP16(x) * w'), the sum exact.
-float linear(const qaicmx::Profile& rules, std::span<const float> weights,
-             std::span<const float> inputs) {
-    const std::int64_t dims[] = {static_cast<std::int64_t>(weights.size())};
-    const int axes[] = {-1};
-    std::vector<float> decoded(weights.size());
-    EXPECT_TRUE(qaicmx::fake_quantize(rules, weights, dims, axes, decoded));
-    double sum = 0;
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-        sum += static_cast<double>(qaicmx::round_to_fp16(inputs[i])) * decoded[i];
-    }
-    return qaicmx::round_to_fp16(static_cast<float>(sum));
-}
-
 }  // namespace
 
 std::size_t compare_quant(const Table& table) {
@@ -136,21 +72,32 @@ std::size_t compare_quant(const Table& table) {
 
 std::size_t compare_probes(const Table& table) {
     constexpr std::size_t kFirstHypothesis = 5;
+    const std::vector<qaicmx::Hypothesis> hypotheses = qaicmx::card_hypotheses();
+    const std::vector<qaicmx::Probe> probes = qaicmx::card_probes();
+    EXPECT_EQ(table.header.size() - kFirstHypothesis, 19U);
+    EXPECT_GE(hypotheses.size(), 19U);
+    EXPECT_GE(probes.size(), table.rows.size());
     std::size_t predictions = 0;
     for (std::size_t row = 0; row < table.rows.size(); ++row) {
+        const qaicmx::Probe& probe = probes.at(row);
+        EXPECT_EQ(table.at(row, "probe_id"), probe.id);
         const std::vector<float> weights = floats_from_hex(table.at(row, "weights_f32_hex"));
         const std::vector<float> inputs = floats_from_hex(table.at(row, "inputs_f32_hex"));
-        EXPECT_EQ(weights.size(), std::stoull(table.at(row, "k")));
-        EXPECT_EQ(inputs.size(), weights.size());
-        for (std::size_t column = kFirstHypothesis; column < table.header.size(); ++column) {
-            const float want = std::strtof(table.rows[row][column].c_str(), nullptr);
-            EXPECT_EQ(linear(hypothesis(table.header[column]), weights, inputs), want)
-                << table.rows[row][0] << ' ' << table.header[column];
+        EXPECT_EQ(first_difference(probe.weights, weights), kNone) << probe.id;
+        EXPECT_EQ(first_difference(probe.inputs, inputs), kNone) << probe.id;
+        EXPECT_EQ(std::to_string(weights.size()), table.at(row, "k"));
+        for (std::size_t i = 0; i < 19; ++i) {
+            const qaicmx::Hypothesis& hypothesis = hypotheses.at(i);
+            EXPECT_EQ(table.header[kFirstHypothesis + i], hypothesis.name);
+            const float want = std::strtof(table.rows[row][kFirstHypothesis + i].c_str(), nullptr);
+            const float got =
+                qaicmx::card_dot(qaicmx::decoded_weights(hypothesis, weights, 1), inputs);
+            EXPECT_EQ(got, want) << probe.id << ' ' << hypothesis.name;
             ++predictions;
         }
     }
     std::printf("aic100_probes.csv: %zu predictions compared\n", predictions);
-    EXPECT_EQ(table.header.size() - kFirstHypothesis, 19U);
+    EXPECT_EQ(predictions, 22U * 19U);
     return table.rows.size();
 }
 
