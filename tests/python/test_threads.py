@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """run() from several threads: right answers, real parallelism, and a GIL that others can take."""
 
-import os
 import threading
 import time
 import unittest
@@ -56,19 +55,19 @@ class Threads(TestCase):
 
         ticker = threading.Thread(target=tick)
         ticker.start()
-        item, longest = chain_input(0), 0.0
-        for _ in range(5):
+        item, inside, deadline = chain_input(0), 0, time.perf_counter() + 30
+        while inside < 20 and time.perf_counter() < deadline:
             before = len(ticks)
             started = time.perf_counter()
             session.run(item)
-            if time.perf_counter() - started > 0.005:
-                longest = max(longest, len(ticks) - before)
+            quarter = (time.perf_counter() - started) / 4
+            # The middle half of a run is native code: a tick there had the GIL.
+            inside += sum(started + quarter < tick < started + 3 * quarter for tick in ticks[before:])
         done.set()
         ticker.join()
-        self.assertGreater(longest, 2, "no other Python thread ran while an inference was on the card")
+        self.assertGreaterEqual(inside, 20, "hardly any other Python code ran while inferences were on the card")
 
-    @unittest.skipIf((os.cpu_count() or 1) < 2, "one CPU cannot show parallelism")
-    def test_activations_are_in_flight_together(self):
+    def test_runs_of_two_threads_overlap(self):
         session = qaic.Session(MODELS / "matmul_chain.onnx", num_activations=2, set_size=1)
         session.setup()
         flying, most, lock = 0, 0, threading.Lock()
