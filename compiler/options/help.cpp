@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kIntro =
     "usage: qaic-exec -m=FILE.onnx -aic-binary-dir=DIR -compile-only [options]\n"
     "       qaic-exec -m=FILE.onnx [options]          compile, then run on random input\n"
-    "       qaic-compile …                            the same as qaic-exec -compile-only …\n"
+    "       qaic-compile ...                            the same as qaic-exec -compile-only ...\n"
     "\n"
     "Compiles an ONNX model to DIR/programqpc.bin, a program for the emulated AI 100 card; a real "
     "card needs\nthe vendor's compiler.\n"
@@ -71,10 +71,13 @@ std::string entry(const OptionSpec& spec, bool with_default) {
 
 std::string listing(bool everything) {
     std::string out;
+    std::string_view title;  // printed with the first option of its group
     for (const OptionSpec& spec : option_table()) {
         if (spec.policy == FlagPolicy::kHeading) {
-            out += fmt::format("\n{}:\n", spec.text);
+            title = spec.text;
         } else if (everything || spec.policy == FlagPolicy::kHonoured) {
+            out += title.empty() ? "" : fmt::format("\n{}:\n", title);
+            title = {};
             out += entry(spec, everything);
         }
     }
