@@ -194,7 +194,7 @@ Status check_required(const Container& container, std::uint64_t table) {
 }
 
 Status check_writable(std::span<const Segment> segments) {
-    const auto bad = [](std::string text) {
+    const auto bad = [](const std::string& text) {
         return Error{Errc::kInvalidArgument, "QPC writer: " + text};
     };
     if (segments.size() > kMaxSegments) {

@@ -27,6 +27,7 @@ template <class Out, class In, class Make>
 Offset<flatbuffers::Vector<Offset<Out>>> make_vector(FlatBufferBuilder& builder,
                                                      const std::vector<In>& from, Make make) {
     std::vector<Offset<Out>> offsets;
+    offsets.reserve(from.size());
     for (const auto& element : from) {
         offsets.push_back(make(element));
     }

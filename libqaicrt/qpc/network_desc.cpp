@@ -240,6 +240,7 @@ void check_binding(const Binding& binding, Problems& problems) {
 
 void check_unique(const std::vector<Binding>& bindings, std::string_view kind, Problems& problems) {
     std::vector<std::string_view> names;
+    names.reserve(bindings.size());
     for (const auto& binding : bindings) {
         names.push_back(binding.name);
     }
