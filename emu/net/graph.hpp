@@ -36,6 +36,7 @@ struct Value {
     std::shared_ptr<const Buffer> constant;  ///< null unless known at load
     int view_of = -1;                        ///< same bytes as this other value
     bool is_output = false;
+    std::int32_t declared_type = 0;  ///< what the graph says of an output, 0 if nothing
 };
 
 struct Node {

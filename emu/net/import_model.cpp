@@ -7,7 +7,6 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
-#include <queue>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -328,7 +327,9 @@ class Importer {
                                                         quoted(proto.name())));
             }
             graph_.outputs.push_back(found->second);
-            graph_.values[static_cast<std::size_t>(found->second)].is_output = true;
+            Value& value = graph_.values[static_cast<std::size_t>(found->second)];
+            value.is_output = true;
+            value.declared_type = proto.type().tensor_type().elem_type();
         }
         if (graph_.outputs.empty()) {
             return Error(Errc::kFormat, "the model has no outputs, so there is nothing to compute");
@@ -353,59 +354,6 @@ Result<Graph> import_model(const onnx::ModelProto& model, std::span<const std::b
                      "the model holds no graph; it is not an ONNX model or is damaged");
     }
     return Importer(model, constants, options, budget).run();
-}
-
-Status sort_nodes(Graph& graph) {
-    const std::size_t n = graph.nodes.size();
-    std::vector<int> producer(graph.values.size(), -1);
-    for (std::size_t i = 0; i < n; ++i) {
-        for (const int value : graph.nodes[i].outputs) {
-            if (value >= 0) {
-                producer[static_cast<std::size_t>(value)] = static_cast<int>(i);
-            }
-        }
-    }
-    std::vector<std::size_t> waits(n, 0);
-    std::vector<std::vector<std::size_t>> users(n);
-    for (std::size_t i = 0; i < n; ++i) {
-        for (const int value : graph.nodes[i].inputs) {
-            if (value >= 0 && producer[static_cast<std::size_t>(value)] >= 0) {
-                users[static_cast<std::size_t>(producer[static_cast<std::size_t>(value)])]
-                    .push_back(i);
-                ++waits[i];
-            }
-        }
-    }
-    // Smallest index first keeps the file's order wherever that order is already executable.
-    std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready;
-    for (std::size_t i = 0; i < n; ++i) {
-        if (waits[i] == 0) {
-            ready.push(i);
-        }
-    }
-    std::vector<Node> sorted;
-    sorted.reserve(n);
-    while (!ready.empty()) {
-        const std::size_t i = ready.top();
-        ready.pop();
-        for (const std::size_t user : users[i]) {
-            if (--waits[user] == 0) {
-                ready.push(user);
-            }
-        }
-        sorted.push_back(std::move(graph.nodes[i]));
-    }
-    if (sorted.size() != n) {
-        const auto stuck =
-            std::find_if(waits.begin(), waits.end(), [](std::size_t w) { return w != 0; });
-        const auto& node = graph.nodes[static_cast<std::size_t>(stuck - waits.begin())];
-        return Error(
-            Errc::kFormat,
-            fmt::format("{} waits for its own result: the graph has a cycle of {} or fewer nodes",
-                        node_text(node), n - sorted.size()));
-    }
-    graph.nodes = std::move(sorted);
-    return {};
 }
 
 }  // namespace qaicnet

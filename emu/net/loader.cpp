@@ -27,6 +27,7 @@ class Loader {
         for (Node& node : graph_.nodes) {
             QAICRT_CHECK(infer(node));
         }
+        QAICRT_CHECK(check_output_types());
         for (Node& node : graph_.nodes) {
             if (!is_done(node)) {
                 QAICRT_CHECK(add_step(node));
@@ -79,6 +80,23 @@ class Loader {
         QAICRT_CHECK(node.op->infer(context));
         if (!is_done(node) && can_fold(node)) {
             return fold(node, context);
+        }
+        return {};
+    }
+
+    /// A declared shape may be stale (another batch size); a declared type tells the reader how to
+    /// decode.
+    Status check_output_types() {
+        for (const int output : graph_.outputs) {
+            const Value& v = value(output);
+            if (v.declared_type != 0 &&
+                v.declared_type != static_cast<std::int32_t>(v.tensor.type)) {
+                return Error(Errc::kFormat,
+                             fmt::format("output {} is declared as {} and computed as {}; correct "
+                                         "the model's declaration",
+                                         quoted(v.name), onnx_type_name(v.declared_type),
+                                         elem_type_name(v.tensor.type)));
+            }
         }
         return {};
     }

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+/// operator new that counts; in its own file, so that no call is inlined past it.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+std::atomic<std::size_t> allocations{0};
+
+void* operator new(std::size_t size) {
+    ++allocations;
+    if (void* memory = std::malloc(size == 0 ? 1 : size)) {
+        return memory;
+    }
+    throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+    std::free(memory);
+}
