@@ -34,7 +34,7 @@ constexpr std::size_t data_type_bytes(DataType type) noexcept {
 /// The vendor's name ("FloatTy" …); "InvalidTy" for a number outside the enum. A static string.
 QAICRT_API const char* data_type_name(DataType type) noexcept;
 
-/// Seen from the card, as in networkdesc.bin.
+/// Seen from the card. Numbers as in the kernel's user ABI (networkdesc.bin counts from 0).
 enum class Direction : std::uint8_t { kToDevice = 1, kFromDevice = 2 };
 
 /// One input or output of a program.
