@@ -13,8 +13,11 @@ namespace {
 constexpr std::size_t kWeightsPerTable = 8;  // ten columns of numbers still fit a terminal
 constexpr std::size_t kLabelWidth = 9;
 
+/// Exact when that is short (binary fractions are), else six digits.
 std::string error_text(const WeightFacts& facts, float weight) {
-    return decimal(static_cast<double>(facts.value) - weight);
+    const double error = static_cast<double>(facts.value) - weight;
+    const std::string exact = decimal(error);
+    return exact.size() <= 10 ? exact : fmt::format("{:.6g}", error);
 }
 
 std::string code_text(const WeightFacts& facts) {

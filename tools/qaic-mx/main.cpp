@@ -93,6 +93,20 @@ void add_probes(CLI::App& app, ProbesArguments& arguments) {
                         "Directory with the outputs of a run; says which rules fit");
 }
 
+/// Arguments for CLI11, which wants them last first. It takes "-.5" for an option, so that becomes
+/// "-0.5".
+std::vector<std::string> reversed_arguments(int argc, char** argv) {
+    std::vector<std::string> arguments;
+    for (int i = argc - 1; i > 0; --i) {
+        std::string argument = argv[i];
+        if (argument.size() > 2 && argument[0] == '-' && argument[1] == '.') {
+            argument.insert(1, "0");
+        }
+        arguments.push_back(std::move(argument));
+    }
+    return arguments;
+}
+
 int report(const Failure& failure) {
     std::fprintf(stderr, "qaic-mx: %s\n", failure.error.message.c_str());
     return failure.is_usage ? kBadCommandLine : kFailed;
@@ -112,7 +126,7 @@ int run(int argc, char** argv) {
     add_compare(app, compare);
     add_probes(app, probes);
     try {
-        app.parse(argc, argv);
+        app.parse(reversed_arguments(argc, argv));
     } catch (const CLI::ParseError& error) {
         const bool asked_for_help = error.get_exit_code() == 0;
         if (asked_for_help) {

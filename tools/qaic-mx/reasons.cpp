@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstring>
 
 namespace qaicmxtool {
 namespace {
@@ -98,8 +97,8 @@ std::string clause(const ProfileFacts& base, const ProfileFacts& other, std::siz
     const WeightFacts& a = base.weights[index];
     const WeightFacts& b = other.weights[index];
     if (b.nan_block != a.nan_block) {
-        const bool gained = b.nan_block;
-        return fmt::format("{} block is NaN as a whole", gained ? "its" : "only the other's");
+        return fmt::format("its block is {}NaN as a whole, so {}", b.nan_block ? "" : "not ",
+                           became(b, weight));
     }
     if (other.profile.pass_through || base.profile.pass_through) {
         const std::string rounded = same_number(b.source, weight) ? "" : " but rounds it to FP16";
@@ -133,10 +132,15 @@ std::string clause(const ProfileFacts& base, const ProfileFacts& other, std::siz
     return fmt::format("{}, so {}", rounding_phrase(other, b), became(b, weight));
 }
 
-std::string group_sentence_part(const Explanation& explanation, const Group& base,
-                                const Group& group) {
+/// Begins with its own punctuation: ", but …" or "; …".
+std::string group_part(const Explanation& explanation, const Group& base, const Group& group,
+                       bool is_first) {
     const ProfileFacts& other = *group[0];
-    std::string text = fmt::format("{} gives {} because ", other.profile.name, other.dot);
+    const bool same_dot = same_number(base[0]->dot, other.dot);
+    std::string text =
+        same_dot   ? fmt::format("; {} gives the same from other values: ", other.profile.name)
+        : is_first ? fmt::format(", but {} gives {} because ", other.profile.name, other.dot)
+                   : fmt::format("; {} gives {} because ", other.profile.name, other.dot);
     if (same_values(*base[0], other)) {
         text += "it rounds the same sum to another precision";
     } else {
@@ -171,8 +175,7 @@ std::string reason(const Explanation& explanation) {
     std::string text =
         fmt::format("{} {} {}", base_names, base.size() == 1 ? "gives" : "give", base[0]->dot);
     for (std::size_t i = 1; i < groups.size(); ++i) {
-        text += i == 1 ? ", but " : "; ";
-        text += group_sentence_part(explanation, base, groups[i]);
+        text += group_part(explanation, base, groups[i], i == 1);
     }
     return text + ".";
 }
