@@ -134,8 +134,8 @@ TEST(TheQuestion, ItsWeightsAreStoredAsTheseCodes) {
         return static_cast<std::size_t>(std::stoul(tensor.external_data(1).value()));
     };
     const auto constants = program.image.static_constants;
-    // Shared exponent floor(log2 8) - 1 = 2, so the step is 2^2 / 8 = 0.5: 0.25 is a tie and goes to even, 0;
-    // 0.5 is 1, 1 is 2, and 8 is 2.0 * 2^2, the first code of the upper binade, 16.
+    // Shared exponent floor(log2 8) - 1 = 2, so the step is 2^2 / 8 = 0.5: 0.25 is a tie and goes
+    // to even, 0; 0.5 is 1, 1 is 2, and 8 is 2.0 * 2^2, the first code of the upper binade, 16.
     EXPECT_EQ(std::to_integer<int>(constants[offset_of(*scales)]), 127 + 2);
     std::vector<std::uint8_t> codes(32);
     const auto row = constants.subspan(offset_of(*payload), qaicmx::row_stride_bytes(32, 6));
