@@ -256,8 +256,11 @@ QAICRT_API uint32_t qaicrt_activation_nsp_mask(const qaicrt_activation* activati
  */
 QAICRT_API int qaicrt_activation_poll(const qaicrt_activation* activation, int timeout_ms,
                                       size_t* finished);
-/* A descriptor for poll(2), readable while qaicrt_activation_poll() has something to take. The
- * activation keeps it. */
+/*
+ * A descriptor for poll(2), readable while qaicrt_activation_poll() has something to take. It may
+ * also wake up early, for a part of an inference: then that call finds 0 finished. The activation
+ * keeps it. Errors: EINVAL, ECANCELED.
+ */
 QAICRT_API int qaicrt_activation_completion_fd(const qaicrt_activation* activation, int* fd);
 
 /* ---- inferences ---- */
@@ -278,7 +281,8 @@ typedef void (*qaicrt_inference_callback)(qaicrt_inference* inference, int statu
  * ECANCELED, ENODEV. */
 QAICRT_API int qaicrt_inference_create(const qaicrt_activation* activation,
                                        qaicrt_inference** inference);
-/* Waits for a run in flight; its callback does not run any more. */
+/* Waits for a run in flight, at most 5 s, and then ends the workload; the run's callback is called.
+ */
 QAICRT_API void qaicrt_inference_destroy(qaicrt_inference* inference);
 /*
  * The tensor's memory, shared with the card, row-major and little endian, valid as long as the

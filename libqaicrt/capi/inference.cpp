@@ -10,6 +10,8 @@ using qaicrt::capi::guard;
 
 namespace {
 
+constexpr int kDestroyPatienceMs = 5000;
+
 int no_such_tensor(const char* function) noexcept {
     return fail(Errc::kInvalidArgument,
                 function == std::string_view("qaicrt_inference_input")
@@ -37,6 +39,10 @@ int qaicrt_inference_create(const qaicrt_activation* activation, qaicrt_inferenc
 }
 
 void qaicrt_inference_destroy(qaicrt_inference* inference) {
+    if (qaicrt_inference_in_flight(inference) != 0) {
+        // Here and not in the destructor, so that the callback still finds a whole object.
+        (void)qaicrt_inference_wait(inference, kDestroyPatienceMs);
+    }
     delete inference;
 }
 

@@ -146,10 +146,11 @@ qaicrt::Status Engine::check_stall() {
         last_tick_ = now;
         options_.on_tick(result_.inferences, now - start_);
     }
-    if (options_.stall_limit && now - last_completion_ > *options_.stall_limit) {
-        return Error(Errc::kTimeout, "nothing completed for " +
-                                         std::to_string(options_.stall_limit->count()) +
-                                         " ms; allow more with --submit-timeout");
+    if (now - last_completion_ > options_.stall_limit) {
+        return Error(
+            Errc::kTimeout,
+            "nothing completed for " + std::to_string(options_.stall_limit.count()) +
+                " ms; if the program is whole and only slow, allow more with --submit-timeout");
     }
     return {};
 }

@@ -21,9 +21,8 @@ namespace qaicrun {
 struct EngineOptions {
     std::uint64_t iterations = 0;                      ///< per activation
     std::optional<std::chrono::nanoseconds> duration;  ///< instead of iterations
-    std::optional<std::chrono::milliseconds>
-        stall_limit;                      ///< give up when nothing completes for this long
-    std::chrono::milliseconds tick{100};  ///< how often on_tick is called at most
+    std::chrono::milliseconds stall_limit{60000};  ///< give up when nothing completes for this long
+    std::chrono::milliseconds tick{100};           ///< how often on_tick is called at most
     /// Called for every inference that succeeded; an error ends the run.
     std::function<qaicrt::Status(unsigned activation, std::uint64_t inference,
                                  std::span<const std::span<const std::byte>> outputs)>

@@ -65,26 +65,24 @@ std::vector<Latencies::Row> Latencies::rows(std::size_t rows) const {
     if (count_ == 0 || rows == 0) {
         return {};
     }
-    const std::uint64_t last = percentile_ns(99);
-    const std::uint64_t width = (last - min_) / rows + 1;
+    if (min_ == max_) {
+        return {{min_, max_, count_}};
+    }
+    const double low = std::max(1.0, static_cast<double>(min_));
+    const double step = std::log(static_cast<double>(max_) / low) / static_cast<double>(rows);
+    const auto edge = [&](std::size_t i) {
+        return static_cast<std::uint64_t>(low * std::exp(step * static_cast<double>(i)));
+    };
     std::vector<Row> result(rows);
     for (std::size_t i = 0; i < rows; ++i) {
-        result[i] = {min_ + i * width, min_ + (i + 1) * width, 0};
+        result[i] = {i == 0 ? min_ : edge(i), i + 1 == rows ? max_ : edge(i + 1), 0};
     }
-    Row rest{result.back().to_ns, max_ + 1, 0};
     for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
-        if (slots_[slot] == 0) {
-            continue;
+        if (slots_[slot] != 0) {
+            const auto at = static_cast<double>(std::clamp(slot_end(slot), min_, max_));
+            const double row = std::max(0.0, std::log(std::max(at, low) / low) / step);
+            result[std::min(static_cast<std::size_t>(row), rows - 1)].count += slots_[slot];
         }
-        const std::uint64_t at = std::clamp(slot_end(slot), min_, max_);
-        const std::uint64_t row = (at - min_) / width;
-        (row < rows ? result[row] : rest).count += slots_[slot];
-    }
-    if (rest.count != 0) {
-        result.push_back(rest);
-    }
-    while (result.size() > 1 && result.back().count == 0) {
-        result.pop_back();
     }
     return result;
 }

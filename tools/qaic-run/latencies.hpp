@@ -26,7 +26,8 @@ class Latencies {
     struct Row {
         std::uint64_t from_ns = 0, to_ns = 0, count = 0;
     };
-    /// `rows` rows of equal width over [min, P99], and one for the rest when there is any.
+    /// From the smallest to the largest in `rows` steps of equal ratio (latencies have long tails);
+    /// one row when all are equal, none without any.
     std::vector<Row> rows(std::size_t rows) const;
 
   private:

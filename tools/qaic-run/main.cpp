@@ -175,10 +175,8 @@ EngineOptions engine_options(const Options& options) {
         engine.duration =
             std::chrono::nanoseconds(static_cast<std::int64_t>(*options.seconds * 1e9));
     }
-    if (options.submit_timeout_ms != 0) {
-        engine.stall_limit = std::chrono::milliseconds(std::uint64_t{options.submit_timeout_ms} *
-                                                       (std::uint64_t{options.submit_retries} + 1));
-    }
+    engine.stall_limit = std::chrono::milliseconds(std::uint64_t{options.submit_timeout_ms} *
+                                                   (std::uint64_t{options.submit_retries} + 1));
     return engine;
 }
 

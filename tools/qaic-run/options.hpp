@@ -31,7 +31,8 @@ struct Options {
     bool dump_inputs = false;
     bool live = false;
     unsigned live_period_ms = 1000;
-    unsigned submit_timeout_ms = 0;  ///< 0: no limit
+    unsigned submit_timeout_ms =
+        10000;  ///< of one try; more patient than the kernel's 5 s, as the emulator is slower
     unsigned submit_retries = 5;
     bool chart = false, json = false;
     int verbosity = 0;
