@@ -8,8 +8,10 @@
 #include <functional>
 
 /// Promises that iterations are independent even where a result overwrites its own input in place.
+/// clang finds out at run time instead, and its own promise is an error where a loop cannot be
+/// vectorised.
 #if defined(__clang__)
-#define QAICNET_INDEPENDENT_LOOP _Pragma("clang loop vectorize(assume_safety)")
+#define QAICNET_INDEPENDENT_LOOP
 #else
 #define QAICNET_INDEPENDENT_LOOP _Pragma("GCC ivdep")
 #endif
