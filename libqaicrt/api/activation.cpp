@@ -91,7 +91,7 @@ Status Activation::Impl::try_activate(std::uint32_t elements, bool& restarting) 
         undo(nullptr, channel);
         return answer.error();
     }
-    auto activated = nnc::parse_activate(*answer);
+    auto activated = explained(backend(), nnc::parse_activate(*answer));
     if (!activated) {
         Status refused{std::move(activated).error()};
         restarting = is_restarting(refused);

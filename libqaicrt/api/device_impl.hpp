@@ -69,6 +69,17 @@ CommandResult send_command(backend::Backend& backend, nnc::Bytes command);
 CommandResult send_command(backend::Backend& backend, nnc::Bytes command,
                            backend::UserTransaction second);
 
+/// A refusal of the card with the card's own words, where it has some.
+template <class T>
+Result<T> explained(const backend::Backend& backend, Result<T> result) {
+    if (!result && result.error().device_status != 0) {
+        if (const std::string words = backend.refusal_words(); !words.empty()) {
+            result.error().message += ": " + words;
+        }
+    }
+    return result;
+}
+
 /// Status of the card as QSM tells it.
 Result<nnc::CardStatus> query_status(backend::Backend& backend);
 

@@ -41,25 +41,27 @@ LoadedProgram::~LoadedProgram() {
 }
 
 Status LoadedProgram::load() {
+    backend::Backend& backend = *device_.impl()->backend;
     const qpc::ProgramImage& image = program_.impl().image;
     if (image.static_constants_size != 0 || image.dynamic_constants_size != 0) {
         QAICRT_CHECK(load_constants());
     }
     const backend::DmaTransfer transfer{AIC100_DMA_TAG_ELF, image.elf};
-    const CommandResult result = send_command(
-        *device_.impl()->backend, nnc::load_elf(process_id(), image.elf.size()), transfer);
+    const CommandResult result =
+        send_command(backend, nnc::load_elf(process_id(), image.elf.size()), transfer);
     QAICRT_TRY(const auto answer, result.answer());
-    QAICRT_TRY(elf_id_, nnc::parse_load_elf(answer));
+    QAICRT_TRY(elf_id_, explained(backend, nnc::parse_load_elf(answer)));
     elf_loaded_ = true;
     return result.transport;
 }
 
 Status LoadedProgram::load_constants() {
+    backend::Backend& backend = *device_.impl()->backend;
     const qpc::ProgramImage& image = program_.impl().image;
-    const CommandResult result = send_command(
-        *device_.impl()->backend, nnc::load_constants_ex(process_id(), image.constants_descriptor));
+    const CommandResult result =
+        send_command(backend, nnc::load_constants_ex(process_id(), image.constants_descriptor));
     QAICRT_TRY(const auto answer, result.answer());
-    QAICRT_TRY(constants_id_, nnc::parse_load_constants_ex(answer));
+    QAICRT_TRY(constants_id_, explained(backend, nnc::parse_load_constants_ex(answer)));
     QAICRT_CHECK(result.transport);
     QAICRT_CHECK(load_payload(image.static_constants, 0));
     return load_payload(image.dynamic_constants, image.static_constants_size);
@@ -69,12 +71,12 @@ Status LoadedProgram::load_payload(std::span<const std::byte> data, std::uint64_
     if (data.empty()) {
         return {};
     }
-    const CommandResult result =
-        send_command(*device_.impl()->backend,
-                     nnc::load_constants_payload(process_id(), constants_id_, data.size(), offset),
-                     backend::DmaTransfer{AIC100_DMA_TAG_CONSTANTS, data});
+    backend::Backend& backend = *device_.impl()->backend;
+    const CommandResult result = send_command(
+        backend, nnc::load_constants_payload(process_id(), constants_id_, data.size(), offset),
+        backend::DmaTransfer{AIC100_DMA_TAG_CONSTANTS, data});
     QAICRT_TRY(const auto answer, result.answer());
-    QAICRT_CHECK(nnc::parse_load_constants_payload(answer));
+    QAICRT_CHECK(explained(backend, nnc::parse_load_constants_payload(answer)));
     return result.transport;
 }
 

@@ -137,6 +137,8 @@ class Backend {
     virtual Result<BoStats> stats(std::uint32_t dbc, BoHandle bo) = 0;
     /// Words of the card about the last failed workload of a channel, "" if it has none.
     virtual std::string workload_error(std::uint32_t dbc) const = 0;
+    /// Words of the card about the command that it last refused this user, "" if it has none.
+    virtual std::string refusal_words() const { return {}; }
 };
 
 /// A card that can be opened many times; opens of one CardHandle share the card.

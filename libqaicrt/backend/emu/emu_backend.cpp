@@ -248,6 +248,10 @@ std::string EmuBackend::workload_error(std::uint32_t dbc) const {
     return dbc < channels_.size() && channels_[dbc].owned ? card_->card().workload_error(dbc) : "";
 }
 
+std::string EmuBackend::refusal_words() const {
+    return card_->card().last_refusal(handle_);
+}
+
 Status EmuBackend::detach_from_user(std::uint32_t dbc) {
     if (dbc >= channels_.size()) {
         return bad_dbc(dbc);

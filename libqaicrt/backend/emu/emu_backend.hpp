@@ -39,6 +39,7 @@ class EmuBackend final : public Backend {
     Result<int> completion_fd(std::uint32_t dbc) override;
     Result<BoStats> stats(std::uint32_t dbc, BoHandle bo) override;
     std::string workload_error(std::uint32_t dbc) const override;
+    std::string refusal_words() const override;
 
   private:
     class ManageCall;
