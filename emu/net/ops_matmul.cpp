@@ -1,226 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-/// MatMul and Gemm: shapes, packing, and the two kernels (FP32/FP16 by tiles; FP64 and integers
-/// plainly).
+/// MatMul and Gemm: the two kernels, FP32/FP16 by tiles, FP64 and integers plainly.
 #include "emu/net/elementwise.hpp"
 #include "emu/net/matmul_kernel.hpp"
-
-#include <fmt/format.h>
+#include "emu/net/matmul_problem.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <memory>
 #include <utility>
 
 namespace qaicnet {
 
 using qaicrt::Errc;
-using qaicrt::Error;
 using qaicrt::Result;
 using qaicrt::Status;
 
 namespace {
-
-constexpr TypeSet kMatMulTypes = kFloatTypes | types_of({ElemType::kInt32, ElemType::kInt64,
-                                                         ElemType::kUInt32, ElemType::kUInt64});
-
-/// One product per batch entry: [m,k] x [k,n]; element strides say where an operand keeps them.
-struct Problem {
-    std::size_t m = 0, n = 0, k = 0;
-    std::size_t a_row = 0, a_column = 1;  ///< A(i, j) at i * a_row + j * a_column
-    std::size_t b_row = 0, b_column = 1;
-    std::size_t a_count = 1, b_count = 1;  ///< matrices in each operand
-    BroadcastPlan batches;                 ///< which matrices belong to a result, in matrices
-    float alpha = 1, beta = 1;
-    bool has_c = false;
-    std::size_t c_row = 0, c_column = 0;  ///< strides of Gemm's C, 0 where broadcast
-};
-
-Shape batch_dims(const Shape& dims) {
-    return dims.size() <= 2 ? Shape() : Shape(dims.begin(), dims.end() - 2);
-}
-
-/// Shapes with the one-dimensional operands made matrices: a row on the left, a column on the
-/// right.
-std::pair<Shape, Shape> matrix_shapes(const NodeContext& c) {
-    Shape a = c.input(0).dims;
-    Shape b = c.input(1).dims;
-    if (a.size() == 1) {
-        a.insert(a.begin(), 1);
-    }
-    if (b.size() == 1) {
-        b.push_back(1);
-    }
-    return {std::move(a), std::move(b)};
-}
-
-Error shapes_do_not_fit(const NodeContext& c) {
-    return c.malformed(fmt::format("the shapes {} and {} cannot be multiplied",
-                                   dims_text(c.input(0).dims), dims_text(c.input(1).dims)));
-}
-
-Status infer_matmul(NodeContext& c) {
-    QAICRT_CHECK(c.require_type(0, kMatMulTypes));
-    QAICRT_CHECK(c.require_same_type(0, 1));
-    if (c.input(0).dims.empty() || c.input(1).dims.empty()) {
-        return shapes_do_not_fit(c);
-    }
-    const auto [a, b] = matrix_shapes(c);
-    auto out = broadcast_shape(batch_dims(a), batch_dims(b));
-    if (!out || a.back() != b[b.size() - 2]) {
-        return shapes_do_not_fit(c);
-    }
-    if (c.input(0).dims.size() > 1) {
-        out->push_back(a[a.size() - 2]);
-    }
-    if (c.input(1).dims.size() > 1) {
-        out->push_back(b.back());
-    }
-    return c.set_output(0, c.input(0).type, std::move(*out));
-}
-
-Problem matmul_problem(const NodeContext& c) {
-    const auto [a, b] = matrix_shapes(c);
-    const Shape a_batch = batch_dims(a);
-    const Shape b_batch = batch_dims(b);
-    Problem p;
-    p.m = static_cast<std::size_t>(a[a.size() - 2]);
-    p.k = static_cast<std::size_t>(a.back());
-    p.n = static_cast<std::size_t>(b.back());
-    p.a_row = p.k;
-    p.b_row = p.n;
-    p.a_count = checked_count(a_batch).value_or(0);
-    p.b_count = checked_count(b_batch).value_or(0);
-    Shape out = broadcast_shape(a_batch, b_batch).value_or(Shape());
-    if (p.b_count == 1 && checked_count(out) == p.a_count && p.a_count != 0) {
-        p.m *= p.a_count;  // one weight for all: a taller product
-        p.a_count = 1;
-        out.clear();
-        const Shape one;
-        const Shape* inputs[] = {&one, &one};
-        p.batches = BroadcastPlan::make(out, inputs);
-        return p;
-    }
-    const Shape* inputs[] = {&a_batch, &b_batch};
-    p.batches = BroadcastPlan::make(out, inputs);
-    return p;
-}
-
-struct GemmShape {
-    bool trans_a = false, trans_b = false;
-    std::int64_t m = 0, n = 0, k = 0;
-};
-
-Result<GemmShape> gemm_shape(const NodeContext& c) {
-    GemmShape g;
-    QAICRT_TRY(const std::int64_t trans_a, c.attr_int("transA", 0));
-    QAICRT_TRY(const std::int64_t trans_b, c.attr_int("transB", 0));
-    const Shape& a = c.input(0).dims;
-    const Shape& b = c.input(1).dims;
-    if (a.size() != 2 || b.size() != 2) {
-        return shapes_do_not_fit(c);
-    }
-    g.trans_a = trans_a != 0;
-    g.trans_b = trans_b != 0;
-    g.m = a[g.trans_a ? 1 : 0];
-    g.k = a[g.trans_a ? 0 : 1];
-    g.n = b[g.trans_b ? 0 : 1];
-    if (b[g.trans_b ? 1 : 0] != g.k) {
-        return shapes_do_not_fit(c);
-    }
-    return g;
-}
-
-Status infer_gemm(NodeContext& c) {
-    QAICRT_CHECK(c.require_type(0, kMatMulTypes));
-    QAICRT_CHECK(c.require_same_type(0, 1));
-    QAICRT_TRY(const GemmShape g, gemm_shape(c));
-    const Shape out{g.m, g.n};
-    if (c.has_input(2)) {
-        QAICRT_CHECK(c.require_same_type(0, 2));
-        const auto both = broadcast_shape(out, c.input(2).dims);
-        if (!both || *both != out) {
-            return c.malformed(fmt::format("C has the shape {}, which cannot be broadcast to {}",
-                                           dims_text(c.input(2).dims), dims_text(out)));
-        }
-    } else if (c.opset() < 11) {
-        return c.malformed("C is left out, which is allowed from opset 11 on");
-    }
-    return c.set_output(0, c.input(0).type, out);
-}
-
-Result<Problem> gemm_problem(const NodeContext& c) {
-    QAICRT_TRY(const GemmShape g, gemm_shape(c));
-    Problem p;
-    p.m = static_cast<std::size_t>(g.m);
-    p.n = static_cast<std::size_t>(g.n);
-    p.k = static_cast<std::size_t>(g.k);
-    p.a_row = g.trans_a ? 1 : p.k;
-    p.a_column = g.trans_a ? p.m : 1;
-    p.b_row = g.trans_b ? 1 : p.n;
-    p.b_column = g.trans_b ? p.k : 1;
-    QAICRT_TRY(p.alpha, c.attr_float("alpha", 1.0f));
-    QAICRT_TRY(p.beta, c.attr_float("beta", 1.0f));
-    const Shape one;
-    const Shape* inputs[] = {&one, &one};
-    p.batches = BroadcastPlan::make(Shape(), inputs);
-    // beta = 0 leaves C out even where it is Inf or NaN, as BLAS does.
-    p.has_c = c.has_input(2) && p.beta != 0;
-    if (p.has_c) {
-        const Shape& dims = c.input(2).dims;
-        const std::int64_t columns = dims.empty() ? 1 : dims.back();
-        const std::int64_t rows = dims.size() < 2 ? 1 : dims[0];
-        p.c_column = columns == 1 ? 0 : 1;
-        p.c_row = rows == 1 ? 0 : static_cast<std::size_t>(columns);
-    }
-    return p;
-}
-
-/// Gemm after the product, each step rounded to the tensor's type: alpha, beta * C, the sum.
-template <class T, class Product>
-T finish_gemm(const Problem& p, Product product, const T* c, std::size_t i, std::size_t j) {
-    if constexpr (std::is_same_v<T, Half>) {
-        const auto round = [](float x) { return half_to_float(float_to_half(x)); };
-        float x = round(product);
-        x = p.alpha != 1 ? round(x * p.alpha) : x;
-        if (p.has_c) {
-            const float bias = half_to_float(c[i * p.c_row + j * p.c_column]);
-            x = round(x + (p.beta != 1 ? round(bias * p.beta) : bias));
-        }
-        return float_to_half(x);
-    } else if constexpr (std::is_floating_point_v<T>) {
-        T x = p.alpha != 1 ? product * static_cast<T>(p.alpha) : product;
-        if (p.has_c) {
-            const T bias = c[i * p.c_row + j * p.c_column];
-            x = x + (p.beta != 1 ? bias * static_cast<T>(p.beta) : bias);
-        }
-        return x;
-    } else {
-        // Integer factors other than 1 are applied in FP64 and truncated; beyond the type they
-        // saturate.
-        const auto scale = [](T x, float factor) -> T {
-            if (factor == 1) {
-                return x;
-            }
-            const double y = static_cast<double>(x) * static_cast<double>(factor);
-            constexpr double kLow = static_cast<double>(std::numeric_limits<T>::min());
-            constexpr double kHigh = static_cast<double>(std::numeric_limits<T>::max());
-            return y >= kHigh ? std::numeric_limits<T>::max()
-                   : y > kLow ? static_cast<T>(y)
-                              : std::numeric_limits<T>::min();
-        };
-        const T x = scale(static_cast<T>(product), p.alpha);
-        const T bias = p.has_c ? scale(c[i * p.c_row + j * p.c_column], p.beta) : T{0};
-        using U = std::make_unsigned_t<T>;
-        return static_cast<T>(static_cast<U>(x) + static_cast<U>(bias));
-    }
-}
 
 /// FLOAT and FLOAT16: B in FP32 panels (packed at load when constant), tiles of up to 8 x 16
 /// results.
 template <class T>
 class TiledMatMul final : public Kernel {
   public:
-    static Result<KernelPtr> make(NodeContext& c, Problem problem) {
+    static Result<KernelPtr> make(NodeContext& c, MatMulProblem problem) {
         auto kernel = std::make_unique<TiledMatMul>(std::move(problem));
         if (!kernel->size_scratch(c.constant(1) != nullptr)) {
             return c.fail(Errc::kNoMemory, "its operands are too large to be packed");
@@ -236,7 +37,7 @@ class TiledMatMul final : public Kernel {
         }
         return KernelPtr(std::move(kernel));
     }
-    explicit TiledMatMul(Problem problem) : p_(std::move(problem)) {}
+    explicit TiledMatMul(MatMulProblem problem) : p_(std::move(problem)) {}
 
     std::size_t scratch_bytes() const noexcept override { return scratch_bytes_; }
 
@@ -367,7 +168,7 @@ class TiledMatMul final : public Kernel {
         }
     }
 
-    Problem p_;
+    MatMulProblem p_;
     std::shared_ptr<Buffer> packed_;
     std::size_t a_bytes_ = 0, b_bytes_ = 0, scratch_bytes_ = 0;
 };
@@ -376,7 +177,7 @@ class TiledMatMul final : public Kernel {
 template <class T>
 class PlainMatMul final : public Kernel {
   public:
-    explicit PlainMatMul(Problem problem) : p_(std::move(problem)) {}
+    explicit PlainMatMul(MatMulProblem problem) : p_(std::move(problem)) {}
 
     Status run(const RunArgs& args) const override {
         if (p_.n == 0) {
@@ -425,10 +226,10 @@ class PlainMatMul final : public Kernel {
         }
     }
 
-    Problem p_;
+    MatMulProblem p_;
 };
 
-Result<KernelPtr> make_kernel(NodeContext& c, Problem problem) {
+Result<KernelPtr> make_kernel(NodeContext& c, MatMulProblem problem) {
     switch (c.input(0).type) {
         case ElemType::kFloat:
             return TiledMatMul<float>::make(c, std::move(problem));
@@ -452,7 +253,7 @@ Result<KernelPtr> prepare_matmul(NodeContext& c) {
 }
 
 Result<KernelPtr> prepare_gemm(NodeContext& c) {
-    QAICRT_TRY(Problem problem, gemm_problem(c));
+    QAICRT_TRY(MatMulProblem problem, gemm_problem(c));
     return make_kernel(c, std::move(problem));
 }
 
