@@ -183,6 +183,24 @@ void print_metrics(const CompileOptions& options, const qaicrt::qpc::ProgramSpec
     options.log(fmt::format("Program: {} (bytes)", qpc_bytes));
 }
 
+/// -v and -vvv.
+void print_summary(const Lowering& lowering, const qaicnet::Network& network, std::size_t qpc_bytes,
+                   std::size_t constants_bytes) {
+    if (lowering.options.verbosity < 1) {
+        return;
+    }
+    const auto steps = network.steps();
+    for (const std::string& step : steps) {
+        lowering.say(3, fmt::format("step: {}", step));
+    }
+    lowering.say(
+        1,
+        fmt::format("program: {} inputs, {} outputs, {} steps, {} weights as MX codes, {} bytes of "
+                    "constants, {} bytes in all",
+                    network.inputs().size(), network.outputs().size(), steps.size(),
+                    lowering.mx_weights, constants_bytes, qpc_bytes));
+}
+
 Result<Bytes> serialise(const ModelProto& model, const std::string& source) {
     const std::size_t size = model.ByteSizeLong();
     if (size > 0x7fffffff) {
@@ -237,6 +255,7 @@ Result<Bytes> compile_parsed(ModelProto& model, const std::string& source,
     QAICRT_TRY(Bytes qpc, qaicrt::qpc::build_program(spec));
 
     print_metrics(options, spec, **network, qpc.size());
+    print_summary(lowering, **network, qpc.size(), spec.constants.size());
     report.qpc_bytes = qpc.size();
     report.constants_bytes = spec.constants.size();
     report.mx_weights = lowering.mx_weights;

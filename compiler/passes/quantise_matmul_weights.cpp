@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// -mxfp6-matmul: constant MatMul and Gemm operands become MX blocks along the reduction axis.
 #include "compiler/graph_util.hpp"
+#include "compiler/passes/constant_operand.hpp"
 #include "compiler/passes/passes.hpp"
 #include "compiler/tensor_data.hpp"
 #include "emu/mx/pack.hpp"
@@ -27,20 +28,6 @@ using qaicrt::Result;
 using qaicrt::Status;
 using Dims = std::vector<std::int64_t>;
 
-/// A constant as an operand sees it: through Identity and Transpose nodes.
-struct ConstantView {
-    const TensorProto* tensor = nullptr;  ///< null: not a constant
-    std::vector<int> axes;                ///< axis i of the operand is axis axes[i] of the tensor
-};
-
-/// Dense values of an operand with the reduction axis innermost: row r holds the elements along it.
-struct Rows {
-    Dims shape;  ///< of the operand
-    int axis = 0;
-    std::size_t count = 0, length = 0;
-    std::vector<float> values;
-};
-
 class WeightQuantiser {
   public:
     WeightQuantiser(Lowering& lowering, qaicmx::Profile profile)
@@ -48,176 +35,44 @@ class WeightQuantiser {
           graph_(*lowering.model.mutable_graph()),
           profile_(std::move(profile)),
           names_(graph_),
-          constants_(initializers_by_name(graph_)),
-          made_by_(producers(graph_)) {}
+          constants_(graph_) {}
 
     Status run();
 
   private:
     Status visit(NodeProto& node);
-    Status replace_operand(NodeProto& node, int input, const ConstantView& view, int axis);
-    ConstantView find_constant(const std::string& name) const;
-    Result<std::string> make_weight(const Rows& rows, const std::string& name);
+    Status replace_operand(NodeProto& node, int input, const ConstantOperand& view, int axis);
+    Result<std::string> make_weight(const Rows& rows, const ConstantOperand& operand);
     std::string add_codes(const Rows& rows, const qaicmx::BlockCodes& blocks,
-                          const std::string& name);
-    Result<std::string> add_decoded(const Rows& rows, const std::string& name);
+                          const ConstantOperand& operand);
+    Result<std::string> add_decoded(const Rows& rows, const ConstantOperand& operand);
     void warn_losses(const Rows& rows, const qaicmx::BlockCodes& blocks, const std::string& name);
 
     Lowering& lowering_;
     GraphProto& graph_;
     const qaicmx::Profile profile_;
     TensorNames names_;
-    const TensorByName constants_;
-    const std::unordered_map<std::string, int> made_by_;
-    std::unordered_map<std::string, std::string>
-        done_;  ///< tensor, axes and axis to the replacement
+    const ConstantOperands constants_;
+    /// By tensor, axes, axis and type: the replacement.
+    std::unordered_map<std::string, std::string> done_;
     google::protobuf::RepeatedPtrField<NodeProto> decoders_;
     std::size_t decoded_weights_ = 0;
 };
-
-/// Copies a tensor so that rows along `axis` of the view are contiguous, rows in row-major order of
-/// the rest.
-Result<Rows> gather_rows(const ConstantView& view, int axis) {
-    const TensorProto& tensor = *view.tensor;
-    const auto rank = view.axes.size();
-    Dims strides(rank, 1);
-    for (std::size_t i = rank; i-- > 1;) {
-        strides[i - 1] = strides[i] * tensor.dims(static_cast<int>(i));
-    }
-    Rows rows;
-    rows.axis = axis;
-    Dims outer_dims;
-    Dims outer_strides;
-    for (std::size_t i = 0; i < rank; ++i) {
-        const auto source = static_cast<std::size_t>(view.axes[i]);
-        rows.shape.push_back(tensor.dims(view.axes[i]));
-        if (static_cast<int>(i) != axis) {
-            outer_dims.push_back(rows.shape.back());
-            outer_strides.push_back(strides[source]);
-        }
-    }
-    const std::vector<float> source = real_values(tensor);
-    rows.length = static_cast<std::size_t>(rows.shape[static_cast<std::size_t>(axis)]);
-    rows.count = source.size() / rows.length;
-    const auto step = strides[static_cast<std::size_t>(view.axes[static_cast<std::size_t>(axis)])];
-    rows.values.resize(source.size());
-    Dims index(outer_dims.size(), 0);
-    float* out = rows.values.data();
-    std::int64_t start = 0;
-    for (std::size_t row = 0; row < rows.count; ++row) {
-        const float* in = source.data() + start;
-        for (std::size_t k = 0; k < rows.length; ++k) {
-            *out++ = in[static_cast<std::int64_t>(k) * step];
-        }
-        for (std::size_t d = index.size(); d-- > 0;) {
-            start += outer_strides[d];
-            if (++index[d] < outer_dims[d]) {
-                break;
-            }
-            start -= outer_strides[d] * outer_dims[d];
-            index[d] = 0;
-        }
-    }
-    return rows;
-}
-
-/// Row-major values of the operand itself: the inverse of gather_rows' order.
-std::vector<float> in_operand_order(const Rows& rows) {
-    std::size_t inner = 1;
-    for (std::size_t i = static_cast<std::size_t>(rows.axis) + 1; i < rows.shape.size(); ++i) {
-        inner *= static_cast<std::size_t>(rows.shape[i]);
-    }
-    std::vector<float> values(rows.values.size());
-    for (std::size_t row = 0; row < rows.count; ++row) {
-        const std::size_t base = row / inner * inner * rows.length + row % inner;
-        for (std::size_t k = 0; k < rows.length; ++k) {
-            values[base + k * inner] = rows.values[row * rows.length + k];
-        }
-    }
-    return values;
-}
-
-ConstantView WeightQuantiser::find_constant(const std::string& name) const {
-    std::vector<std::vector<int>> transposes;
-    std::string current = name;
-    // Longer chains of copies are not written by any exporter; the bound also stops cycles.
-    for (int hop = 0; hop < 16; ++hop) {
-        if (const auto constant = constants_.find(current); constant != constants_.end()) {
-            ConstantView view{constant->second, {}};
-            for (int i = 0; i < constant->second->dims_size(); ++i) {
-                view.axes.push_back(i);
-            }
-            // The last Transpose that we met is the first that is applied.
-            for (auto perm = transposes.rbegin(); perm != transposes.rend(); ++perm) {
-                std::vector<int> axes;
-                for (std::size_t i = 0; i < view.axes.size(); ++i) {
-                    const int from = perm->empty()      ? static_cast<int>(view.axes.size() - 1 - i)
-                                     : i < perm->size() ? (*perm)[i]
-                                                        : -1;
-                    if (from < 0 || static_cast<std::size_t>(from) >= view.axes.size() ||
-                        (!perm->empty() && perm->size() != view.axes.size())) {
-                        return {};
-                    }
-                    axes.push_back(view.axes[static_cast<std::size_t>(from)]);
-                }
-                view.axes = std::move(axes);
-            }
-            return view;
-        }
-        const auto maker = made_by_.find(current);
-        if (maker == made_by_.end()) {
-            return {};
-        }
-        const NodeProto& node = graph_.node(maker->second);
-        if (node.input_size() != 1) {
-            return {};
-        }
-        if (is_onnx_op(node, "Transpose")) {
-            std::vector<int> perm;
-            if (const auto* attribute = find_attribute(node, "perm")) {
-                perm.assign(attribute->ints().begin(), attribute->ints().end());
-                if (perm.empty()) {
-                    return {};
-                }
-            }
-            transposes.push_back(std::move(perm));
-        } else if (!is_onnx_op(node, "Identity")) {
-            return {};
-        }
-        current = node.input(0);
-    }
-    return {};
-}
-
-/// A damaged permutation would read the same element twice; the runner refuses the node later.
-bool is_usable(const ConstantView& view) {
-    if (view.tensor == nullptr || !is_real(*view.tensor) || view.axes.empty()) {
-        return false;
-    }
-    std::vector<bool> seen(view.axes.size(), false);
-    for (const int axis : view.axes) {
-        if (seen[static_cast<std::size_t>(axis)] || view.tensor->dims(axis) <= 0) {
-            return false;
-        }
-        seen[static_cast<std::size_t>(axis)] = true;
-    }
-    return true;
-}
 
 Status WeightQuantiser::visit(NodeProto& node) {
     const bool gemm = is_onnx_op(node, "Gemm");
     if ((!gemm && !is_onnx_op(node, "MatMul")) || node.input_size() < 2) {
         return {};
     }
-    const ConstantView left = find_constant(node.input(0));
-    const ConstantView right = find_constant(node.input(1));
+    const ConstantOperand left = constants_.find(node.input(0));
+    const ConstantOperand right = constants_.find(node.input(1));
     if ((left.tensor != nullptr) == (right.tensor != nullptr)) {
         return {};  // no weight, or a constant product that the runner folds
     }
     const int input = left.tensor != nullptr ? 0 : 1;
-    const ConstantView& view = input == 0 ? left : right;
+    const ConstantOperand& view = input == 0 ? left : right;
     const auto rank = static_cast<int>(view.axes.size());
-    if (!is_usable(view) || (gemm && rank != 2)) {
+    if (!is_weight(view) || (gemm && rank != 2)) {
         return {};
     }
     // y[m, n] = sum over k of a[m, k] * b[k, n]
@@ -228,17 +83,17 @@ Status WeightQuantiser::visit(NodeProto& node) {
     return replace_operand(node, input, view, axis);
 }
 
-Status WeightQuantiser::replace_operand(NodeProto& node, int input, const ConstantView& view,
+Status WeightQuantiser::replace_operand(NodeProto& node, int input, const ConstantOperand& view,
                                         int axis) {
     const std::string& name = view.tensor->name();
-    std::string key = fmt::format("{}\n{}", name, axis);
+    std::string key = fmt::format("{}\n{}:{}", name, view.type, axis);
     for (const int source : view.axes) {
         key += fmt::format(",{}", source);
     }
     auto made = done_.find(key);
     if (made == done_.end()) {
-        QAICRT_TRY(const Rows rows, gather_rows(view, axis));
-        QAICRT_TRY(std::string replacement, make_weight(rows, name));
+        const Rows rows = gather_rows(view, axis);
+        QAICRT_TRY(std::string replacement, make_weight(rows, view));
         lowering_.say(3, fmt::format("mx: '{}' [{}] along axis {} as {}", name,
                                      fmt::join(rows.shape, ", "), axis, profile_.name));
         made = done_.emplace(std::move(key), std::move(replacement)).first;
@@ -247,7 +102,8 @@ Status WeightQuantiser::replace_operand(NodeProto& node, int input, const Consta
     return {};
 }
 
-Result<std::string> WeightQuantiser::make_weight(const Rows& rows, const std::string& name) {
+Result<std::string> WeightQuantiser::make_weight(const Rows& rows, const ConstantOperand& operand) {
+    const std::string& name = operand.tensor->name();
     auto blocks = qaicmx::quantize_rows(profile_, rows.values, rows.count, rows.length);
     if (!blocks && blocks.error().code != Errc::kUnsupported) {
         return std::move(blocks).error();
@@ -255,11 +111,11 @@ Result<std::string> WeightQuantiser::make_weight(const Rows& rows, const std::st
     if (!blocks) {
         ++decoded_weights_;
         warn_losses(rows, {}, name);
-        return add_decoded(rows, name);
+        return add_decoded(rows, operand);
     }
     ++lowering_.mx_weights;
     warn_losses(rows, *blocks, name);
-    return add_codes(rows, *blocks, name);
+    return add_codes(rows, *blocks, operand);
 }
 
 /// FP16 is met twice: when the profile reads weights as FP16, and when decoded values become FP16.
@@ -289,7 +145,8 @@ void WeightQuantiser::warn_losses(const Rows& rows, const qaicmx::BlockCodes& bl
 }
 
 std::string WeightQuantiser::add_codes(const Rows& rows, const qaicmx::BlockCodes& blocks,
-                                       const std::string& name) {
+                                       const ConstantOperand& operand) {
+    const std::string& name = operand.tensor->name();
     const auto& format = qaicmx::format_info(profile_.format);
     const std::size_t stride = qaicmx::row_stride_bytes(rows.length, format.bits);
     std::string payload(rows.count * stride, '\0');
@@ -323,12 +180,13 @@ std::string WeightQuantiser::add_codes(const Rows& rows, const qaicmx::BlockCode
             profile_.block_size > 0 ? profile_.block_size : static_cast<std::int64_t>(rows.length));
     set_int(node, "axis", rows.axis);
     set_ints(node, "shape", rows.shape);
-    set_int(node, "to", TensorProto::FLOAT);
+    set_int(node, "to", operand.type);
     set_string(node, "fp16_overflow", profile_.fp16_overflow_saturates ? "saturate" : "inf");
     return node.output(0);
 }
 
-Result<std::string> WeightQuantiser::add_decoded(const Rows& rows, const std::string& name) {
+Result<std::string> WeightQuantiser::add_decoded(const Rows& rows, const ConstantOperand& operand) {
+    const std::string& name = operand.tensor->name();
     const std::vector<float> values = in_operand_order(rows);
     std::vector<float> decoded(values.size());
     const int axes[] = {rows.axis};
@@ -336,7 +194,11 @@ Result<std::string> WeightQuantiser::add_decoded(const Rows& rows, const std::st
     TensorProto* tensor = graph_.add_initializer();
     tensor->set_name(names_.fresh(name + "/" + profile_.name));
     tensor->mutable_dims()->Add(rows.shape.begin(), rows.shape.end());
-    store_float(*tensor, decoded);
+    if (operand.type == TensorProto::FLOAT16) {
+        store_float16(*tensor, decoded);
+    } else {
+        store_float(*tensor, decoded);
+    }
     lowering_.made_from[tensor->name()] = name;
     return tensor->name();
 }

@@ -369,6 +369,51 @@ TEST(QuantiseMatmulWeights, WeightsBeyondFp16AreWarnedAboutWhenTheyBecomeFp16) {
     }
 }
 
+TEST(QuantiseMatmulWeights, OperandsOfFp16ModelsStayFp16AndWidenedOnesAreFloat) {
+    for (const bool widened : {false, true}) {
+        for (const char* profile : {"aic100", "none"}) {
+            ModelBuilder b;
+            b.input("x", {1, 2}, widened ? kFloat : kHalf)
+                .output("y", {1, 1}, widened ? kFloat : kHalf);
+            b.constant("w", {2, 1}, kHalf)
+                .set_raw_data(std::string("\x00\x3c\x00\x40", 4));  // 1, 2
+            if (widened) {
+                set_int(b.node("Cast", {"w"}, {"wide"}), "to", kFloat);
+            }
+            b.node("MatMul", {"x", widened ? "wide" : "w"}, {"y"});
+            Pass pass(b);
+            pass.options.mx_profile = profile;
+            ASSERT_TRUE(collect_constants(pass.lowering));
+            ASSERT_TRUE(quantise_matmul_weights(pass.lowering));
+            remove_dead_code(pass.lowering);
+            const auto* decoder = find_node(b.graph(), "MxDequantize");
+            const std::int64_t made = decoder != nullptr
+                                          ? type_of(*decoder)
+                                          : find_tensor(b.graph(), "w/none")->data_type();
+            EXPECT_EQ(made, widened ? kFloat : kHalf) << profile;
+            EXPECT_EQ(find_node(b.graph(), "Cast"), nullptr);
+        }
+    }
+}
+
+TEST(QuantiseMatmulWeights, PermutationsThatAreDamagedAreLeftToTheRunner) {
+    for (const std::vector<std::int64_t>& perm : {std::vector<std::int64_t>{0, 0},
+                                                  {0},
+                                                  {0, 2},
+                                                  {-1, 0},
+                                                  {(std::int64_t{1} << 32) + 1, 0}}) {
+        ModelBuilder b;
+        b.input("x", {2, 3}).output("y", {2, 2});
+        b.floats("w", {2, 3}, ramp(6));
+        set_ints(b.node("Transpose", {"w"}, {"t"}), "perm", perm);
+        b.node("MatMul", {"x", "t"}, {"y"});
+        Pass pass(b);
+        ASSERT_TRUE(collect_constants(pass.lowering));
+        ASSERT_TRUE(quantise_matmul_weights(pass.lowering));
+        EXPECT_EQ(shown(b.graph()), "Transpose(w) -> t; MatMul(x, t) -> y");
+    }
+}
+
 TEST(QuantiseMatmulWeights, WithFp16TheDecoderMakesFp16) {
     ModelBuilder b;
     b.input("x", {2, kLength}).output("y", {2, 3});

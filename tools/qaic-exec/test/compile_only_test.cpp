@@ -225,7 +225,8 @@ TEST_F(CompileOnly, VerboseTimesAndMetricsSayMore) {
                                  "-vvv", "-time-passes", "-aic-perf-metrics", "-mxfp6-matmul"});
     EXPECT_EQ(outcome.status, 0) << outcome.err;
     for (const char* part :
-         {"loading compiler from: ", "time: move constants", "Constants size: 192 (bytes)",
+         {"loading compiler from: ", "time: move constants",
+          "step: ", "program: 1 inputs, 1 outputs, ", "Constants size: 192 (bytes)",
           "mx: 1 weights as codes", "mx: 'linear.weight' [1, 32] along axis 1 as aic100"}) {
         EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\n" << outcome.out;
     }
