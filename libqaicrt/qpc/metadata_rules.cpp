@@ -59,11 +59,12 @@ void check_doorbells(const Metadata& metadata, std::size_t index, Problems& prob
     }
     for (const auto& doorbell : request.doorbells) {
         const std::uint64_t bytes = doorbell.width_bits / 8;
+        // A host entry's size is that of its buffer, which may begin anywhere in the window.
         if (doorbell.mcid >= metadata.host_multicast.size() ||
-            !range_fits(doorbell.offset, bytes, metadata.host_multicast[doorbell.mcid].size)) {
+            !range_fits(doorbell.offset, bytes, AIC100_MCID_WINDOW)) {
             problems.format(sentence(
                 fmt::format("request {} rings a doorbell at {:#x} of multicast id {}, which is "
-                            "outside the host multicast table",
+                            "outside the host multicast windows",
                             index, doorbell.offset, doorbell.mcid)));
         } else if (doorbell.offset % bytes != 0) {
             problems.format(sentence(
@@ -122,8 +123,7 @@ void check_sizes(const Metadata& metadata, Problems& problems) {
                                              metadata.l2tcm_size, metadata.vtcm_size)));
     }
     if (metadata.l2tcm_init.size() > metadata.l2tcm_size ||
-        !range_fits(metadata.exit_doorbell_offset, sizeof(std::uint32_t),
-                    metadata.l2tcm_init.size())) {
+        !range_fits(metadata.exit_doorbell_offset, sizeof(std::uint32_t), metadata.l2tcm_size)) {
         problems.format(sentence(fmt::format(
             "{} bytes of L2TCMInitState or the exit doorbell at {:#x} leave the {} "
             "bytes of L2TCM",

@@ -5,6 +5,8 @@
 #include "libqaicrt/support/bytes.hpp"
 #include "libqaicrt/support/text.hpp"
 
+#include <hw/aic100_dbc.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -41,7 +43,8 @@ void check_address(const ProgramImage& image, std::size_t index, Problems& probl
             space = image.metadata.dynamic_shared_ddr;
             break;
         case AddrSpace::kMulticast:
-            space = request.mcid < host_table.size() ? host_table[request.mcid].size : 0;
+            // The entry's size is that of its buffer, which may begin anywhere in the window.
+            space = request.mcid < host_table.size() ? AIC100_MCID_WINDOW : 0;
             break;
     }
     if (!range_fits(request.dev_offset, request.size, space)) {
@@ -165,6 +168,13 @@ void check_constants(const ProgramImage& image, Problems& problems) {
                         "allows {} and {}",
                         image.static_constants.size(), image.dynamic_constants.size(),
                         image.static_constants_size, image.dynamic_constants_size)));
+    } else if (!image.static_constants.empty() && !image.dynamic_constants.empty() &&
+               image.static_constants.size() != image.static_constants_size) {
+        // The dynamic part goes to card offset static_constants_size: a shorter static part leaves
+        // a hole.
+        problems.format(sentence(
+            fmt::format("constants.bin is split at {}, constantsdesc.bin says {} static bytes",
+                        image.static_constants.size(), image.static_constants_size)));
     }
 }
 

@@ -162,6 +162,15 @@ TEST(QpcMetadata, TheNestedExecutionContextIsAlignedAndRefusedByRealFirmware) {
     EXPECT_EQ(heap.scalar<std::uint64_t>(2), 96u);
 }
 
+TEST(QpcMetadata, AcceptsAProgramWithoutInitialL2Tcm) {
+    auto metadata = sample();
+    metadata.l2tcm_init.clear();  // the exit doorbell lies in L2TCM, not in its initial content
+    const auto parsed = parse_metadata(write_metadata(metadata));
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(parsed->exit_doorbell_offset, metadata.exit_doorbell_offset);
+    EXPECT_TRUE(parsed->l2tcm_init.empty());
+}
+
 TEST(QpcMetadata, ReadsBackWhatWasWritten) {
     auto metadata = sample();
     metadata.semaphore_init = {3, 4095};
@@ -290,11 +299,11 @@ const Damage kDamages[] = {
      [](Metadata& m) { m.requests[0].semaphores[0].op = static_cast<SemOp>(7); }},
     {"TwoDoorbells", Errc::kFormat, "2 doorbells",
      [](Metadata& m) { m.requests[0].doorbells.push_back(m.requests[0].doorbells[0]); }},
-    {"DoorbellMcid", Errc::kFormat, "outside the host multicast table",
+    {"DoorbellMcid", Errc::kFormat, "outside the host multicast windows",
      [](Metadata& m) { m.requests[0].doorbells[0].mcid = 1; }},
-    {"DoorbellOffset", Errc::kFormat, "outside the host multicast table",
-     [](Metadata& m) { m.requests[0].doorbells[0].offset = 1121; }},
-    {"DoorbellOffsetWraps", Errc::kFormat, "outside the host multicast table",
+    {"DoorbellOffset", Errc::kFormat, "outside the host multicast windows",
+     [](Metadata& m) { m.requests[0].doorbells[0].offset = (8u << 20) - 3; }},
+    {"DoorbellOffsetWraps", Errc::kFormat, "outside the host multicast windows",
      [](Metadata& m) { m.requests[0].doorbells[0].offset = ~std::uint64_t{0}; }},
     {"DoorbellAlignment", Errc::kFormat, "not aligned",
      [](Metadata& m) { m.requests[0].doorbells[0].offset = 2; }},

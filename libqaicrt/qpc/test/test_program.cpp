@@ -230,6 +230,7 @@ TEST(QpcProgram, SplitsConstantsAsTheContainerSays) {
     EXPECT_EQ(sizes(12, 12, 0), std::pair(std::size_t{12}, std::size_t{0}));
     EXPECT_EQ(sizes(12, 4096, 0), std::pair(std::size_t{12}, std::size_t{0}));
     EXPECT_EQ(sizes(12, 11, 1).first, 999u);
+    EXPECT_EQ(sizes(5, 11, 7).first, 999u);  // a hole between the parts
     EXPECT_EQ(sizes(0, 12, 0).first, 999u);
 }
 
@@ -323,10 +324,10 @@ const Damage kDamages[] = {
          request(p, 0).space = AddrSpace::kMulticast;
          request(p, 0).mcid = 1;
      }},
-    {"OutsideMulticastWindow", Errc::kFormat, "leaves the 1124 bytes",
+    {"OutsideMulticastWindow", Errc::kFormat, "leaves the 8388608 bytes",
      [](Parts& p) {
          request(p, 0).space = AddrSpace::kMulticast;
-         request(p, 0).dev_offset = 1100;
+         request(p, 0).dev_offset = (8u << 20) - 16;
      }},
     {"DescriptionVersion", Errc::kUnsupported, "version 10",
      [](Parts& p) { p.description.major_version = 10; }},
@@ -340,11 +341,12 @@ INSTANTIATE_TEST_SUITE_P(Each, QpcProgramDamage, testing::ValuesIn(kDamages),
 TEST(QpcProgram, AcceptsMulticastRequestsAndTwoRequestsOfOneBuffer) {
     auto parts = Parts::of(small_spec());
     request(parts, 0).space = AddrSpace::kMulticast;
-    request(parts, 0).dev_offset = 0;
+    // As the open compute compiler places a buffer: anywhere in the window.
+    request(parts, 0).dev_offset = 4096;
     request(parts, 0).size = 16;
     auto second = request(parts, 0);
     second.host_offset = 16;
-    second.dev_offset = 16;
+    second.dev_offset = 4096 + 16;
     parts.metadata.requests.insert(parts.metadata.requests.begin() + 1, second);
     const auto qpc = parts.pack();
     const auto image = parse_program(qpc);
