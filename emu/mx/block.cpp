@@ -17,22 +17,29 @@ using detail::pow2;
 
 /// Rounds scaled >= 0 to an integer, exactly.
 double round_magnitude(double scaled, Rounding rounding, double uniform) noexcept {
-    const double below = std::floor(scaled);
-    const double rest = scaled - below;
+    if (scaled >= 0x1p53) {
+        return scaled;  // an integer already, and too large for the conversion below
+    }
+    const auto below = static_cast<std::int64_t>(scaled);
+    const double rest = scaled - static_cast<double>(below);
+    bool up = false;
     switch (rounding) {
         case Rounding::kFloor:
-            return below;
+            break;
         case Rounding::kDither:
-            return rest + uniform >= 1.0 ? below + 1 : below;
+            up = rest + uniform >= 1.0;
+            break;
         case Rounding::kNearestAway:
-            return rest >= 0.5 ? below + 1 : below;
+            up = rest >= 0.5;
+            break;
         case Rounding::kTiesToZero:
-            return rest > 0.5 ? below + 1 : below;
+            up = rest > 0.5;
+            break;
         case Rounding::kEven:
+            up = rest > 0.5 || (rest == 0.5 && below % 2 != 0);
             break;
     }
-    const bool odd = std::fmod(below, 2.0) != 0;
-    return rest > 0.5 || (rest == 0.5 && odd) ? below + 1 : below;
+    return static_cast<double>(below + (up ? 1 : 0));
 }
 
 /// scaled: V / X, finite. The nearest number of the element type, clamped to its largest.
