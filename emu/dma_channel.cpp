@@ -3,6 +3,7 @@
 #include "emu/dma_channel.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace qaicemu {
@@ -68,6 +69,14 @@ void DmaChannel::stop() {
 void DmaChannel::set_error(std::string text) {
     const std::lock_guard lock(error_mutex_);
     error_ = std::move(text);
+}
+
+void DmaChannel::set_error_text(const char* text, const char* detail) noexcept {
+    try {
+        set_error(std::string(text) + detail);
+    } catch (const std::bad_alloc&) {
+        return;  // the completion code still tells that it failed
+    }
 }
 
 std::string DmaChannel::error() const {

@@ -62,6 +62,8 @@ class DmaChannel {
     bool idle() const { return elements_ == 0; }
     /// Words about the last failure on this channel; kept after stop(), forgotten by start().
     void set_error(std::string text);
+    /// As above for a place where memory may just have run out: keeps what it can, throws nothing.
+    void set_error_text(const char* text, const char* detail = "") noexcept;
     std::string error() const;
 
     // --- front end ---
@@ -104,7 +106,7 @@ class DmaChannel {
     std::uint16_t final_code(const PendingRequest& pending);
     bool response_slot_free();
     void push_response(const PendingRequest& pending);
-    void fault(std::string text);
+    void fault(const char* text) noexcept;
     bool doorbells_ready(std::span<const Doorbell> doorbells) const;
 
     const Ports ports_;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 namespace qaicemu {
 
@@ -304,9 +303,9 @@ void DmaChannel::push_response(const PendingRequest& pending) {
     }
 }
 
-void DmaChannel::fault(std::string text) {
+void DmaChannel::fault(const char* text) noexcept {
     faulted_ = true;
-    set_error(std::move(text));
+    set_error_text(text);
 }
 
 }  // namespace qaicemu

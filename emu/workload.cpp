@@ -80,6 +80,9 @@ auto guarded(Body body) -> decltype(body()) {
     } catch (const std::bad_alloc&) {
         return Error(Errc::kNoMemory,
                      "The host has not enough memory to load the program's network.");
+    } catch (const std::system_error& problem) {
+        return Error(Errc::kNoMemory, "The host has no threads for the program's NSPs.",
+                     problem.code().value());
     } catch (const std::exception& problem) {
         return Error(Errc::kFormat, std::string("The program's network cannot be loaded: ") +
                                         problem.what() + ".");
@@ -173,25 +176,23 @@ void Workload::loop(DmaChannel& channel) {
         if (!channel.wait_doorbells(output_doorbells_)) {
             return;
         }
-        const std::string failure = run_once();
-        if (!failure.empty()) {
-            channel.set_error(failure);
-        }
-        channel.set_output_failed(!failure.empty());
+        channel.set_output_failed(!run_once(channel));
         channel.signal(output_doorbells_, kOutputsReady);
     }
 }
 
-/// Empty when the outputs are valid.
-std::string Workload::run_once() {
+/// True when the outputs are valid; otherwise the words are in the channel's error.
+bool Workload::run_once(DmaChannel& channel) {
     try {
-        const auto status = network_->run(inputs_, outputs_, *workers_);
-        if (status) {
-            return {};
+        auto status = network_->run(inputs_, outputs_, *workers_);
+        if (!status) {
+            std::string& text = status.error().message;
+            channel.set_error(text.empty() ? "The network failed." : std::move(text));
         }
-        return status.error().message.empty() ? "The network failed." : status.error().message;
+        return status.has_value();
     } catch (const std::exception& problem) {
-        return std::string("The network failed: ") + problem.what() + ".";
+        channel.set_error_text("The network failed: ", problem.what());
+        return false;
     }
 }
 

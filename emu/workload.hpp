@@ -52,7 +52,7 @@ class Workload {
     Workload() = default;
     qaicrt::Status plan(const qaicrt::qpc::Metadata& metadata, std::span<std::byte> shared_ddr);
     void loop(DmaChannel& channel);
-    std::string run_once();
+    bool run_once(DmaChannel& channel);
 
     std::unique_ptr<qaicnet::Network> network_;
     std::unique_ptr<qaicnet::Workers> workers_;

@@ -39,10 +39,10 @@ struct CompactRequest {
 };
 static_assert(sizeof(CompactRequest) == 16);
 
-inline constexpr std::size_t kFuzzHostBytes = std::size_t{256} << 10;
+inline constexpr std::size_t kFuzzHostBytes = std::size_t{64} << 10;
 inline constexpr std::uint64_t kFuzzPlainElf = kHostBase;
-inline constexpr std::uint64_t kFuzzNetworkElf = kHostBase + (64 << 10);
-inline constexpr std::uint64_t kFuzzQueue = kHostBase + (128 << 10);
-inline constexpr std::uint64_t kFuzzBuffer = kHostBase + (192 << 10);
+inline constexpr std::uint64_t kFuzzNetworkElf = kHostBase + (20 << 10);
+inline constexpr std::uint64_t kFuzzQueue = kHostBase + (44 << 10);
+inline constexpr std::uint64_t kFuzzBuffer = kHostBase + (52 << 10);
 
 }  // namespace qaicemu::test

@@ -30,6 +30,8 @@ CardConfig fuzz_card() {
 void fill_host(FakeHost& host) {
     static const Bytes plain = elf_of(plain_metadata());
     static const Bytes network = network_elf(relu_model(16), {{"x", {16}}}, {{"y", {16}}});
+    require(plain.size() <= kFuzzNetworkElf - kFuzzPlainElf);
+    require(network.size() <= kFuzzQueue - kFuzzNetworkElf);
     host.put(kFuzzPlainElf, plain);
     host.put(kFuzzNetworkElf, network);
 }
