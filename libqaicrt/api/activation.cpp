@@ -187,6 +187,7 @@ std::uint32_t Activation::nsp_mask() const noexcept {
 
 Result<Inference> Activation::create_inference() const {
     return guarded("make the inference's buffers", [&]() -> Result<Inference> {
+        QAICRT_CHECK(impl_->hub->usable());
         auto inference = std::make_unique<Inference::Impl>(impl_);
         QAICRT_CHECK(inference->prepare());
         return Inference(std::move(inference));

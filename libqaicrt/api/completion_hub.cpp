@@ -180,6 +180,11 @@ bool CompletionHub::in_flight(const Run& run) {
     return run.in_flight;
 }
 
+Status CompletionHub::usable() {
+    const Lock lock(mutex_);
+    return closed_ ? Status{*closed_} : Status{};
+}
+
 template <class Predicate>
 Result<bool> CompletionHub::wait_until(Lock& lock, Clock::time_point deadline, Predicate done) {
     bool looked = false;

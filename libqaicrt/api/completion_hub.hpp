@@ -62,6 +62,8 @@ class CompletionHub {
     /// True as soon as one of `runs` is not in flight; false at the time limit.
     Result<bool> wait_any(std::span<Run* const> runs, std::chrono::milliseconds timeout);
     bool in_flight(const Run& run);
+    /// The reason why nothing can run any more, if there is one.
+    Status usable();
 
     /// The channel is gone: takes what is left of it, cancels the rest, refuses more.
     void close();

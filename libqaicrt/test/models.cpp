@@ -156,6 +156,26 @@ std::vector<std::byte> matmul_qpc(std::size_t size, unsigned nsps) {
     return model.build(nsps);
 }
 
+std::vector<std::byte> silicon_qpc() {
+    const auto emulated = scale_qpc(4, 1, 0);
+    const auto container = qpc::Container::parse(emulated);
+    const auto sections = qpc::parse_elf_sections(container->find(qpc::kNetworkElf)->data);
+    std::vector<qpc::ElfSection> kept;
+    for (const auto& section : *sections) {
+        if (section.name == qpc::kMetadataSection || section.name == qpc::kMetadataFbSection) {
+            kept.push_back(section);
+        }
+    }
+    const auto elf = qpc::write_elf(kept);
+    std::vector<qpc::Segment> segments(container->segments().begin(), container->segments().end());
+    for (auto& segment : segments) {
+        if (segment.name == qpc::kNetworkElf) {
+            segment.data = elf;
+        }
+    }
+    return qpc::write_container(segments).value();
+}
+
 Program must_load(std::vector<std::byte> qpc) {
     auto program = Program::from_bytes(std::move(qpc));
     if (!program) {

@@ -18,6 +18,9 @@ std::vector<std::byte> gather_qpc(std::size_t rows, std::size_t count);
 std::vector<std::byte> two_by_two_qpc(std::size_t elements);
 /// y = x W with W `size` x `size` in constants.bin (all ones): takes the host some time.
 std::vector<std::byte> matmul_qpc(std::size_t size, unsigned nsps = 1);
+/// A program without `.qaic.emu`, as if compiled for the card's NSPs: scale_qpc with the section
+/// taken out.
+std::vector<std::byte> silicon_qpc();
 
 Program must_load(std::vector<std::byte> qpc);
 
