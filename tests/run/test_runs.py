@@ -157,13 +157,15 @@ class Runs(RunTest):
 
 class Signals(RunTest):
     def interrupted(self, number):
-        process = subprocess.Popen([TOOL, "-t", PROGRAMS / "slow", "--time", "600", "-l", "-r", "100"],
+        process = subprocess.Popen([TOOL, "-t", PROGRAMS / "slow", "-S", "2", "--time", "600", "-l", "-r", "100"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for line in process.stdout:  # wait for the first live line: it runs
             if line.startswith("Live:"):
                 break
         process.send_signal(number)
+        sent = time.monotonic()
         output, errors = process.communicate(timeout=TIMEOUT)
+        self.assertLess(time.monotonic() - sent, 30)
         return process.returncode, output, errors
 
     def test_ctrl_c_ends_with_the_statistics_so_far(self):

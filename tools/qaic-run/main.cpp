@@ -31,7 +31,10 @@ int fail(const Error& error, int exit_code) {
 class Printer {
   public:
     explicit Printer(const Options& options) : out_(options.json ? stderr : stdout) {}
-    void line(const std::string& text) const { std::fprintf(out_, "%s\n", text.c_str()); }
+    void line(const std::string& text) const {
+        std::fprintf(out_, "%s\n", text.c_str());
+        std::fflush(out_);  // whoever reads a pipe wants to know now
+    }
 
   private:
     std::FILE* out_;
