@@ -86,23 +86,19 @@ Status Activation::Impl::try_activate(std::uint32_t elements, bool& restarting) 
     if (channel != nullptr && channel->status != 0) {
         channel = nullptr;  // refused: nothing to give back
     }
-    const auto answer = result.answer();
-    if (!answer) {
-        undo(nullptr, channel);
-        return answer.error();
-    }
-    auto activated = explained(backend(), nnc::parse_activate(*answer));
+    QAICRT_TRY(const auto answer, result.answer());
+    auto activated = explained(backend(), nnc::parse_activate(answer));
     if (!activated) {
         Status refused{std::move(activated).error()};
         restarting = is_restarting(refused);
-        undo(nullptr, channel);
+        undo(nnc::activation_to_undo(answer), channel);
         return refused;
     }
     if (result.transport && channel != nullptr && channel->dbc == activated->dbc) {
         where = *activated;
         return {};
     }
-    undo(&*activated, channel);
+    undo(activated->activation_id, channel);
     QAICRT_CHECK(result.transport);
     return Error{Errc::kProtocol,
                  channel == nullptr
@@ -111,15 +107,15 @@ Status Activation::Impl::try_activate(std::uint32_t elements, bool& restarting) 
                            " and channel " + std::to_string(channel->dbc) + " for one activation"};
 }
 
-void Activation::Impl::undo(const nnc::Activated* activated,
+void Activation::Impl::undo(std::optional<std::uint32_t> activation_id,
                             const backend::ActivateReply* channel) {
-    if (activated == nullptr) {
-        return;  // without an activation id nothing can be ended; the channel goes with the user
+    if (!activation_id) {
+        return;  // refused, or unreadable: without an id only the end of the user ends it
     }
     if (channel == nullptr) {
-        (void)send_command(backend(), nnc::deactivate(activated->activation_id));
+        (void)send_command(backend(), nnc::deactivate(*activation_id));
     } else {
-        (void)send_command(backend(), nnc::deactivate(activated->activation_id),
+        (void)send_command(backend(), nnc::deactivate(*activation_id),
                            backend::DeactivateRequest{channel->dbc});
     }
 }

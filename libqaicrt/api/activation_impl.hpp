@@ -11,6 +11,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -40,7 +41,7 @@ struct Activation::Impl {
 
   private:
     Status try_activate(std::uint32_t elements, bool& restarting);
-    void undo(const nnc::Activated* activated, const backend::ActivateReply* channel);
+    void undo(std::optional<std::uint32_t> activation_id, const backend::ActivateReply* channel);
 
     std::mutex end_mutex_;
     bool active_ = false;  // under end_mutex_

@@ -15,10 +15,11 @@ const char* verb_name(Verb verb) noexcept {
     return kNames[static_cast<std::size_t>(verb)];
 }
 
-void FaultControl::fail(Verb verb, unsigned nth, Error error) {
+void FaultControl::fail(Verb verb, unsigned nth, Error error, unsigned times) {
     const std::lock_guard lock(mutex_);
     Rule& rule = rules_[static_cast<std::size_t>(verb)];
-    rule.fail_at = rule.calls + nth;
+    rule.fail_from = rule.calls + nth;
+    rule.fail_until = rule.fail_from + times;
     rule.error = std::move(error);
 }
 
@@ -45,7 +46,7 @@ void FaultControl::on_reap(ReapHook hook) {
 void FaultControl::clear() {
     const std::lock_guard lock(mutex_);
     for (Rule& rule : rules_) {
-        rule.fail_at = 0;
+        rule.fail_from = rule.fail_until = 0;
         rule.always.reset();
         rule.delay = {};
     }
@@ -82,7 +83,9 @@ Status FaultControl::enter(Verb verb, const std::string& detail) {
     std::unique_lock lock(mutex_);
     Rule& rule = rules_[static_cast<std::size_t>(verb)];
     trace_.push_back(verb_name(verb) + detail);
-    const bool fails = ++rule.calls == rule.fail_at || rule.always.has_value();
+    ++rule.calls;
+    const bool fails =
+        rule.always.has_value() || (rule.calls >= rule.fail_from && rule.calls < rule.fail_until);
     const Error error = rule.always ? *rule.always : rule.error;
     const auto pause = rule.delay;
     lock.unlock();

@@ -43,9 +43,9 @@ class FaultControl {
     /// May change what reap() stored: completions (as many as the caller has room for) and count.
     using ReapHook = std::function<void(std::span<Completion> out, Result<std::size_t>& count)>;
 
-    /// The `nth` call of the verb from now on (1: the next) fails with `error` instead of being
-    /// made.
-    void fail(Verb verb, unsigned nth, Error error);
+    /// The `nth` call of the verb from now on (1: the next), and the ones after it up to `times` in
+    /// all, fail with `error` instead of being made.
+    void fail(Verb verb, unsigned nth, Error error, unsigned times = 1);
     /// Every call from now on; nullopt ends it.
     void fail_all(Verb verb, std::optional<Error> error);
     void delay(Verb verb, std::chrono::milliseconds time);
@@ -64,7 +64,7 @@ class FaultControl {
     friend class FaultCard;
     struct Rule {
         unsigned calls = 0;
-        unsigned fail_at = 0;  ///< call number, 0: none
+        unsigned fail_from = 0, fail_until = 0;  ///< call numbers, the second one excluded
         Error error;
         std::optional<Error> always;
         std::chrono::milliseconds delay{0};

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -77,6 +78,9 @@ Status parse_unload_constants(std::span<const std::byte> reply);
 Status parse_unload_elf(std::span<const std::byte> reply);
 /// kProtocol also for a channel number of 16 and more.
 Result<Activated> parse_activate(std::span<const std::byte> reply);
+/// The id of an activation that the card made although its answer is not usable; nothing for a
+/// refusal.
+std::optional<std::uint32_t> activation_to_undo(std::span<const std::byte> reply);
 Status parse_deactivate(std::span<const std::byte> reply);
 Result<Resources> parse_resource_info(std::span<const std::byte> reply);
 Result<Performance> parse_performance_info(std::span<const std::byte> reply);

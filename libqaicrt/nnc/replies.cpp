@@ -153,6 +153,15 @@ Result<Activated> parse_activate(std::span<const std::byte> reply) {
     return out;
 }
 
+std::optional<std::uint32_t> activation_to_undo(std::span<const std::byte> reply) {
+    const auto answer =
+        open_reply<aic100_cmd_activate_resp>(reply, AIC100_CMD_ACTIVATE_RESP, "activate");
+    if (!answer || answer->status != 0) {
+        return std::nullopt;
+    }
+    return answer->activation_id;
+}
+
 Status parse_deactivate(std::span<const std::byte> reply) {
     return parse_status_only(reply, AIC100_CMD_DEACTIVATE_RESP, "deactivate", "end the activation");
 }
