@@ -24,6 +24,8 @@ SESSION_OPTIONS = {
     "enable_profiling": (False, "switch"),
     "output_dir": (None, "path"),
 }
+# Depth of a DMA bridge channel's queue in libqaicrt.
+MAX_SET_SIZE = 4096
 # Those of a session that update_backend_options() changes.
 BACKEND_OPTIONS = ("num_activations", "dev_id", "set_size")
 
@@ -40,10 +42,10 @@ def checked_session_option(name, value):
             return value
         raise ValueError(f"{name} is {value!r}; give True or False.")
     if kind in ("count", "positive"):
-        least = 1 if kind == "positive" else 0
-        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= 65535:
+        least, most = 1 if kind == "positive" else 0, MAX_SET_SIZE if name == "set_size" else 65535
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
             return value
-        raise ValueError(f"{name} is {value!r}; give a whole number from {least} to 65535.")
+        raise ValueError(f"{name} is {value!r}; give a whole number from {least} to {most}.")
     if kind == "path":
         return os.fspath(value)
     if isinstance(value, str):

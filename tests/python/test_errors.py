@@ -63,6 +63,7 @@ class Options(TestCase):
     def test_bad_values_are_named(self):
         for options, text in (({"num_activations": 0}, "num_activations is 0; give a whole number from 1"),
                               ({"dev_id": "a"}, "dev_id is 'a'"), ({"set_size": 1.5}, "set_size is 1.5"),
+                              ({"set_size": 4097}, "set_size is 4097; give a whole number from 1 to 4096"),
                               ({"enable_metrics": "yes"}, "enable_metrics is 'yes'; give True or False"),
                               ({"backend": "cpu"}, "backend is 'cpu'; 'aic' is the only one"),
                               ({"enable_metrics": True, "enable_profiling": True}, "exclude each other"),
