@@ -85,7 +85,7 @@ class Flattener {
         for (int i = 0; i < nodes.size(); ++i) {
             const onnx::NodeProto& proto = nodes.Get(i);
             FlatNode node = flat_node(proto, scope, i);
-            if (!budget_.take(256 + proto.ByteSizeLong())) {
+            if (!budget_.take(node_cost(node))) {
                 return Error(Errc::kNoMemory,
                              "the model's functions expand to more nodes than the "
                              "memory limit allows; raise the limit");
@@ -111,6 +111,17 @@ class Flattener {
     std::vector<FlatNode> take() { return std::move(flat_); }
 
   private:
+    /// What a node takes in memory, about; names grow with the depth of calls.
+    static std::uint64_t node_cost(const FlatNode& node) {
+        std::uint64_t bytes = 256 + node.label.size();
+        for (const auto* names : {&node.inputs, &node.outputs}) {
+            for (const std::string& name : *names) {
+                bytes += 32 + name.size();
+            }
+        }
+        return bytes;
+    }
+
     FlatNode flat_node(const onnx::NodeProto& proto, const Scope& scope, int index) {
         FlatNode node;
         node.proto = &proto;

@@ -181,6 +181,11 @@ class Importer {
                 Errc::kUnsupported,
                 fmt::format("{} has no shape, not even a rank; give it one in the model", where));
         }
+        if (static_cast<std::size_t>(declared.shape().dim_size()) > kMaxRank) {
+            return Error(Errc::kUnsupported,
+                         fmt::format("{} has {} axes, at most {} are supported", where,
+                                     declared.shape().dim_size(), kMaxRank));
+        }
         for (int axis = 0; axis < declared.shape().dim_size(); ++axis) {
             QAICRT_TRY(const std::int64_t size, dim_size(declared.shape().dim(axis), where, axis));
             tensor.dims.push_back(size);
@@ -226,7 +231,8 @@ class Importer {
         node.opset = flat.opset;
         node.op = find_op(node.domain, node.op_type, node.opset);
         if (node.op == nullptr) {
-            return Error(Errc::kInternal, node_text(node) + " has no implementation");
+            return Error(Errc::kUnsupported,
+                         node_text(node) + " cannot run here: no such operator");
         }
         for (const std::string& name : flat.outputs) {
             if (name.empty()) {

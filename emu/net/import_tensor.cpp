@@ -159,7 +159,9 @@ Result<Constant> import_tensor(const onnx::TensorProto& t, const std::string& wh
     const std::size_t bytes = tensor.bytes();
     std::span<const std::byte> source;
     const bool external = t.data_location() == onnx::TensorProto::EXTERNAL;
-    const bool raw = !external && t.has_raw_data();
+    // Some writers leave an empty raw_data beside the typed field that they use.
+    const bool raw =
+        !external && t.has_raw_data() && (!t.raw_data().empty() || typed_elements(t) == 0);
     if (external) {
         QAICRT_TRY(source, external_bytes(t, bytes, where, constants));
         const bool aligned =

@@ -101,6 +101,11 @@ Result<std::vector<std::int64_t>> NodeContext::attr_ints(std::string_view name) 
 }
 
 Status NodeContext::set_output(std::size_t i, ElemType type, Shape dims) {
+    if (dims.size() > kMaxRank) {
+        return fail(
+            Errc::kUnsupported,
+            fmt::format("its result has {} axes, at most {} are supported", dims.size(), kMaxRank));
+    }
     const auto bytes = checked_bytes(type, dims);
     if (!bytes || *bytes > budget_.limit()) {
         return fail(Errc::kNoMemory,

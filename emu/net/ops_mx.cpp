@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace qaicnet {
@@ -128,12 +129,14 @@ class MxKernel final : public Kernel {
     void decode_row(const std::byte* payload, const std::byte* scales, std::size_t row,
                     std::byte* out) const {
         const std::size_t first = row / m_.inner * m_.length * m_.inner + row % m_.inner;
-        for (std::size_t k = 0; k < m_.length; ++k) {
-            const double scale =
-                qaicmx::decode_e8m0(std::to_integer<std::uint8_t>(scales[k / m_.block]));
-            const double value =
-                values_[code_at(payload, k * static_cast<std::size_t>(m_.format.bits))] * scale;
-            store(out, first + k * m_.inner, value);
+        for (std::size_t block = 0; block < m_.blocks; ++block) {
+            const double scale = qaicmx::decode_e8m0(std::to_integer<std::uint8_t>(scales[block]));
+            const std::size_t begin = block * m_.block;
+            const std::size_t end = begin + std::min(m_.block, m_.length - begin);
+            for (std::size_t k = begin; k < end; ++k) {
+                const std::size_t bit = k * static_cast<std::size_t>(m_.format.bits);
+                store(out, first + k * m_.inner, values_[code_at(payload, bit)] * scale);
+            }
         }
     }
 

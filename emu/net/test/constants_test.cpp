@@ -81,6 +81,14 @@ TEST(Constants, ACountThatDoesNotFitTheDimensionsIsRefused) {
     EXPECT_NE(load_error(wrong_field), "");
 }
 
+TEST(Constants, AnEmptyRawFieldBesideATypedOneIsIgnored) {
+    onnx::TensorProto* t = nullptr;
+    ModelBuilder m = identity_of(t, 1, {1});
+    t->set_raw_data("");
+    t->add_float_data(2.5f);
+    EXPECT_EQ(run<float>(m, {}), (std::vector<float>{2.5f}));
+}
+
 TEST(Constants, HostileDimensionsAreErrors) {
     constexpr std::int64_t kHuge = std::int64_t{1} << 62;
     for (const Dims& dims : {Dims{-1}, Dims{kHuge, 8}, Dims{kHuge, kHuge, kHuge},
