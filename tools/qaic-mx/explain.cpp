@@ -80,6 +80,7 @@ ProfileFacts profile_facts(const Profile& profile, std::span<const float> weight
         }
     }
     std::vector<float> decoded;
+    decoded.reserve(facts.weights.size());
     for (const WeightFacts& weight : facts.weights) {
         decoded.push_back(weight.value);
     }

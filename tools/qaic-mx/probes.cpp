@@ -90,6 +90,7 @@ std::vector<Prediction> predict(const ProbePlan& plan) {
     std::vector<Prediction> predictions;
     for (const ProbeLayer& layer : plan.layers) {
         std::vector<std::vector<float>> decoded;
+        decoded.reserve(plan.hypotheses.size());
         for (const qaicmx::Hypothesis& hypothesis : plan.hypotheses) {
             decoded.push_back(
                 qaicmx::decoded_weights(hypothesis, layer.probe.weights, layer.probe.outputs));
