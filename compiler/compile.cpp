@@ -162,43 +162,48 @@ std::string program_name(const ModelProto& model) {
     return name.empty() ? "network" : name.substr(0, 64);
 }
 
-void print_metrics(const CompileOptions& options, const qaicrt::qpc::ProgramSpec& spec,
-                   const qaicnet::Network& network, std::size_t qpc_bytes) {
-    if (!options.print_metrics || !options.log) {
-        return;
-    }
-    std::size_t io_bytes = 0;
-    for (const auto values : {network.inputs(), network.outputs()}) {
-        for (const auto& value : values) {
-            io_bytes += value.bytes();
+/// What is reported of a program, kept while the network itself makes room for the program's bytes.
+struct Figures {
+    std::size_t inputs = 0, outputs = 0, io_bytes = 0, arena_bytes = 0;
+    std::vector<std::string> steps;
+
+    explicit Figures(const qaicnet::Network& network)
+        : inputs(network.inputs().size()),
+          outputs(network.outputs().size()),
+          arena_bytes(network.arena_bytes()),
+          steps(network.steps()) {
+        for (const auto values : {network.inputs(), network.outputs()}) {
+            for (const auto& value : values) {
+                io_bytes += value.bytes();
+            }
         }
     }
-    options.log(fmt::format("StaticConstantsSize: {} (bytes)", spec.constants.size()));
-    options.log("DynamicConstantsSize: 0 (bytes)");
-    options.log(fmt::format("Constants size: {} (bytes)", spec.constants.size()));
-    options.log(fmt::format("Inputs and outputs: {} (bytes)", io_bytes));
-    options.log(fmt::format("Activations memory: {} (bytes)", network.arena_bytes()));
-    options.log(fmt::format("Graph: {} (bytes), {} steps", spec.emu_section.size(),
-                            network.steps().size()));
-    options.log(fmt::format("Program: {} (bytes)", qpc_bytes));
+};
+
+/// -aic-perf-metrics.
+void print_metrics(const Lowering& lowering, const qaicrt::qpc::ProgramSpec& spec,
+                   const Figures& figures, std::size_t qpc_bytes) {
+    const std::size_t constants = spec.constants.size();
+    lowering.say(0, fmt::format("StaticConstantsSize: {} (bytes)", constants));
+    lowering.say(0, "DynamicConstantsSize: 0 (bytes)");
+    lowering.say(0, fmt::format("Constants size: {} (bytes)", constants));
+    lowering.say(0, fmt::format("Inputs and outputs: {} (bytes)", figures.io_bytes));
+    lowering.say(0, fmt::format("Activations memory: {} (bytes)", figures.arena_bytes));
+    lowering.say(0, fmt::format("Graph: {} (bytes), {} steps", spec.emu_section.size(),
+                                figures.steps.size()));
+    lowering.say(0, fmt::format("Program: {} (bytes)", qpc_bytes));
 }
 
 /// -v and -vvv.
-void print_summary(const Lowering& lowering, const qaicnet::Network& network, std::size_t qpc_bytes,
-                   std::size_t constants_bytes) {
-    if (lowering.options.verbosity < 1) {
-        return;
-    }
-    const auto steps = network.steps();
-    for (const std::string& step : steps) {
+void print_summary(const Lowering& lowering, const Figures& figures, std::size_t constants_bytes,
+                   std::size_t qpc_bytes) {
+    for (const std::string& step : figures.steps) {
         lowering.say(3, fmt::format("step: {}", step));
     }
-    lowering.say(
-        1,
-        fmt::format("program: {} inputs, {} outputs, {} steps, {} weights as MX codes, {} bytes of "
-                    "constants, {} bytes in all",
-                    network.inputs().size(), network.outputs().size(), steps.size(),
-                    lowering.mx_weights, constants_bytes, qpc_bytes));
+    lowering.say(1, fmt::format("program: {} inputs, {} outputs, {} steps, {} weights as MX codes, "
+                                "{} bytes of constants, {} bytes in all",
+                                figures.inputs, figures.outputs, figures.steps.size(),
+                                lowering.mx_weights, constants_bytes, qpc_bytes));
 }
 
 Result<Bytes> serialise(const ModelProto& model, const std::string& source) {
@@ -252,10 +257,14 @@ Result<Bytes> compile_parsed(ModelProto& model, const std::string& source,
     spec.batch_size = static_cast<std::int32_t>(
         options.stats_batch_size.value_or(options.batch_size.value_or(1)));
     QAICRT_TRY(spec.emu_section, serialise(model, source));
+    const Figures figures(**network);
+    network->reset();
     QAICRT_TRY(Bytes qpc, qaicrt::qpc::build_program(spec));
 
-    print_metrics(options, spec, **network, qpc.size());
-    print_summary(lowering, **network, qpc.size(), spec.constants.size());
+    if (options.print_metrics) {
+        print_metrics(lowering, spec, figures, qpc.size());
+    }
+    print_summary(lowering, figures, spec.constants.size(), qpc.size());
     report.qpc_bytes = qpc.size();
     report.constants_bytes = spec.constants.size();
     report.mx_weights = lowering.mx_weights;

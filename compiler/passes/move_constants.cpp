@@ -68,6 +68,8 @@ Status move_constants(Lowering& lowering) {
         out.resize(offset + raw.size());
         std::memcpy(out.data() + offset, raw.data(), raw.size());
         const std::size_t length = raw.size();
+        // clear_raw_data() alone keeps the memory, and weights are most of it.
+        std::string().swap(*tensor.mutable_raw_data());
         tensor.clear_raw_data();
         tensor.set_data_location(TensorProto::EXTERNAL);
         add_external(tensor, "location", qaicnet::kConstantsLocation);
