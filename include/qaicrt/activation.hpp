@@ -5,7 +5,9 @@
 ///   Context -> Device -> Activation(Program) -> Inference -> submit / wait
 ///
 /// The library starts no thread. Callbacks run inside poll() or wait() on the thread that called
-/// it.
+/// it, without locks: they may submit, wait, poll, and destroy their own inference (not while
+/// inside its own wait()). They should not throw; if one does, the call that ran it returns
+/// kInternal.
 #pragma once
 
 #include <qaicrt/device.hpp>

@@ -192,7 +192,7 @@ Result<Inference> Activation::create_inference() const {
 
 Result<std::size_t> Activation::poll(std::chrono::milliseconds timeout) const {
     const auto keep = impl_;  // a callback may drop the last Activation
-    return keep->hub->poll(timeout);
+    return guarded("take finished inferences", [&] { return keep->hub->poll(timeout); });
 }
 
 Result<int> Activation::completion_fd() const {

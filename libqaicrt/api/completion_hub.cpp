@@ -51,11 +51,10 @@ CompletionHub::CompletionHub(backend::Backend& backend, std::uint32_t dbc, unsig
 
 void CompletionHub::add(Run& run) {
     const Lock lock(mutex_);
-    runs_.reserve(runs_.size() + 1);
+    runs_.push_back(&run);
     for (const backend::BoHandle bo : run.bos) {
         bos_[bo.value] = {&run, false};
     }
-    runs_.push_back(&run);
 }
 
 void CompletionHub::remove(Run& run) {
@@ -291,6 +290,31 @@ void CompletionHub::lose_all(const Error& reason) {
     }
 }
 
+/// Books a callback for as long as it runs, however it ends. Gives the lock back to its caller.
+class CompletionHub::DeliveryScope {
+  public:
+    DeliveryScope(CompletionHub& hub, Lock& lock, const Run& run)
+        : hub_(hub), lock_(lock), delivery_{&run, std::this_thread::get_id(), hub.deliveries_} {
+        hub_.deliveries_ = &delivery_;
+    }
+    ~DeliveryScope() {
+        lock_.lock();
+        Delivery** link = &hub_.deliveries_;
+        while (*link != &delivery_) {
+            link = &(*link)->next;
+        }
+        *link = delivery_.next;
+        hub_.changed_.notify_all();
+    }
+    DeliveryScope(const DeliveryScope&) = delete;
+    DeliveryScope& operator=(const DeliveryScope&) = delete;
+
+  private:
+    CompletionHub& hub_;
+    Lock& lock_;
+    Delivery delivery_;
+};
+
 std::size_t CompletionHub::deliver(Lock& lock, std::uint64_t until) {
     std::size_t counted = 0;
     while (first_ready_ != nullptr) {
@@ -300,17 +324,9 @@ std::size_t CompletionHub::deliver(Lock& lock, std::uint64_t until) {
         const RunCallback callback = std::exchange(run.done, nullptr);
         const Status result = run.result;
         counted += run.finish_number <= until ? 1 : 0;
-        Delivery delivery{&run, std::this_thread::get_id(), deliveries_};
-        deliveries_ = &delivery;
+        DeliveryScope scope(*this, lock, run);
         lock.unlock();
         callback(result);
-        lock.lock();
-        Delivery** link = &deliveries_;
-        while (*link != &delivery) {
-            link = &(*link)->next;
-        }
-        *link = delivery.next;
-        changed_.notify_all();
     }
     return counted;
 }

@@ -46,6 +46,7 @@ class CompletionHub {
   public:
     CompletionHub(backend::Backend& backend, std::uint32_t dbc, unsigned depth);
 
+    /// After an exception (no memory) remove() still takes back what was added.
     void add(Run& run);
     /// Waits until no other thread is in the run's callback. The caller has made sure that it is
     /// not in flight (or given up on it).
@@ -81,6 +82,7 @@ class CompletionHub {
         std::thread::id thread;
         Delivery* next = nullptr;
     };
+    class DeliveryScope;
 
     template <class Predicate>
     Result<bool> wait_until(Lock& lock, Clock::time_point deadline, Predicate done);

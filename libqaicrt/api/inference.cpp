@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libqaicrt/api/activation_impl.hpp"
+#include "libqaicrt/api/guard.hpp"
 #include "libqaicrt/support/text.hpp"
 
 #include <algorithm>
@@ -44,8 +45,8 @@ Status Inference::Impl::prepare() {
     };
     inputs = spans(program.inputs, program.input_places);
     outputs = spans(program.outputs, program.output_places);
+    added = true;  // first: the destructor removes what add() did even if it throws
     activation->hub->add(run);
-    added = true;
     return {};
 }
 
@@ -75,6 +76,7 @@ Inference::Impl::~Impl() {
     CompletionHub& hub = *activation->hub;
     if (hub.in_flight(run) && !hub.wait(run, kDestroyPatience) && hub.in_flight(run)) {
         (void)activation->deactivate();
+        (void)hub.wait(run, std::chrono::milliseconds{0});  // its callback, if it has one
     }
     hub.remove(run);
 }
@@ -114,7 +116,9 @@ Status Inference::submit() {
 }
 
 Status Inference::submit(std::function<void(const Status&)> done) {
-    return impl_->activation->hub->submit(impl_->run, impl_->entries, std::move(done));
+    return guarded("submit the inference", [&] {
+        return impl_->activation->hub->submit(impl_->run, impl_->entries, std::move(done));
+    });
 }
 
 bool Inference::in_flight() const noexcept {
@@ -122,7 +126,8 @@ bool Inference::in_flight() const noexcept {
 }
 
 Status Inference::wait(std::chrono::milliseconds timeout) {
-    return impl_->activation->hub->wait(impl_->run, timeout);
+    return guarded("wait for the inference",
+                   [&] { return impl_->activation->hub->wait(impl_->run, timeout); });
 }
 
 Status Inference::run(std::chrono::milliseconds timeout) {

@@ -23,6 +23,15 @@ struct Job {
     Clock::time_point enqueued{};
 };
 
+/// Sets a flag for as long as it lives.
+struct Mark {
+    explicit Mark(bool& which) : flag(which) { flag = true; }
+    ~Mark() { flag = false; }
+    Mark(const Mark&) = delete;
+    Mark& operator=(const Mark&) = delete;
+    bool& flag;
+};
+
 }  // namespace
 
 struct Queue::Impl {
@@ -110,11 +119,10 @@ std::size_t Queue::Impl::deliver_finished() {
             outputs[i] = job->inference.output(i);
         }
         const QueueResult result{job->cookie, run.result, outputs, run.finished_at - job->enqueued};
-        delivering = true;
         if (on_done) {
+            const Mark mark(delivering);
             on_done(result);
         }
-        delivering = false;
         job->busy = false;
         --busy;
         ++count;
@@ -162,9 +170,11 @@ Result<std::size_t> Queue::poll(std::chrono::milliseconds timeout) {
     if (impl_->busy == 0) {
         return std::size_t{0};
     }
-    bool finished = false;
-    QAICRT_CHECK(impl_->wait_for_one(timeout, finished));
-    return finished ? impl_->deliver_finished() : std::size_t{0};
+    return guarded("take finished inferences", [&]() -> Result<std::size_t> {
+        bool finished = false;
+        QAICRT_CHECK(impl_->wait_for_one(timeout, finished));
+        return finished ? impl_->deliver_finished() : std::size_t{0};
+    });
 }
 
 Status Queue::drain(std::chrono::milliseconds timeout) {

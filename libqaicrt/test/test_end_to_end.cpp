@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <numeric>
+#include <stdexcept>
 #include <thread>
 
 namespace qaicrt::test {
@@ -105,6 +106,17 @@ TEST(EndToEnd, callbacks_and_poll) {
     for (int i = 0; i < 4; ++i) {
         EXPECT_EQ(floats(inferences[i].output(0)), scaled(ramp(16, static_cast<float>(i)), 2, 1));
     }
+}
+
+TEST(EndToEnd, a_callback_that_throws_is_contained) {
+    const Activation activation =
+        must(Activation::create(open_emu(), must_load(scale_qpc(4, 2.0F, 1.0F))));
+    Inference inference = must(activation.create_inference());
+    ASSERT_TRUE(inference.submit([](const Status&) { throw std::runtime_error("user's bug"); }));
+    const auto status = inference.wait();
+    EXPECT_EQ(code_of(status), Errc::kInternal);
+    EXPECT_NE(message_of(status).find("user's bug"), std::string::npos);
+    EXPECT_TRUE(inference.run()) << "and nothing is stuck";
 }
 
 TEST(EndToEnd, the_completion_descriptor_drives_an_event_loop) {

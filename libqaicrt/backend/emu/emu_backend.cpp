@@ -122,6 +122,7 @@ Status EmuBackend::slices_attach(BoHandle bo, std::uint32_t dbc, Direction direc
         return sys_error(EINVAL, "channel " + std::to_string(dbc) + " is not this user's");
     }
     DbcQueue& queue = *channels_[dbc].queue;
+    queue.attached.push_back(found);  // first: the rest may run out of memory, release() cleans up
     found->segments = card_->memory().map(found->pages.data(), card_->options().bo_segment_bytes,
                                           BusMemory::Access::kReadWrite);
     Status encoded;
@@ -139,12 +140,12 @@ Status EmuBackend::slices_attach(BoHandle bo, std::uint32_t dbc, Direction direc
     }
     if (!encoded) {
         unslice(*found);
+        queue.attached.pop_back();
         return encoded;
     }
     found->sliced = true;
     found->dbc = dbc;
     found->slice_count = static_cast<std::uint32_t>(slices.size());
-    queue.attached.push_back(found);
     return {};
 }
 

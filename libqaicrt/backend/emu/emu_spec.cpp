@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// From a specification in text to cards. Emulated ones are the only kind so far; the second kind brings a
-/// registry of schemes.
+/// From a specification in text to cards. Emulated ones are the only kind so far; the second kind
+/// brings a registry of schemes.
 #include "libqaicrt/backend/backend.hpp"
 #include "libqaicrt/backend/emu/emu_card.hpp"
 #include "libqaicrt/support/text.hpp"
