@@ -127,6 +127,12 @@ class Outputs(RunTest):
         (out / "output-activation-0-inf-0.bin").mkdir(parents=True)
         self.fails(1, "output-activation-0-inf-0.bin", "-t", QUESTION, "--write-output-dir", out)
 
+    def test_a_run_that_fails_leaves_no_directory(self):
+        data = self.file("data", floats(*range(8)))
+        index = self.file("index", bytes(8) + (999).to_bytes(8, "little"))
+        self.fails(1, "failed: ", "-t", PROGRAMS / "gather", "-i", data, "-i", index, "--write-output-dir", "a/b")
+        self.fails(1, [], "-t", QUESTION, "-d", 7, "--write-output-dir", "c/")
+
     def test_a_full_standard_output_is_an_error(self):
         with open("/dev/full", "w") as full:
             result = subprocess.run([TOOL, "-t", QUESTION, "-n", "1"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT)

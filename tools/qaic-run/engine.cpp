@@ -103,7 +103,7 @@ qaicrt::Status Engine::fill(Lane& lane) {
     while (lane.queue->in_flight() < lane.depth && may_start_more(lane)) {
         const InputSet& set = inputs_.sets[lane.next % inputs_.sets.size()];
         const auto queued = lane.queue->enqueue(lane.next, set.views());
-        if (!queued && queued.error().code == Errc::kBusy) {
+        if (!queued && queued.error().code == Errc::kBusy && lane.queue->in_flight() != 0) {
             return {};  // the DMA channel is full: a completion makes room
         }
         QAICRT_CHECK(queued);

@@ -88,7 +88,7 @@ std::vector<Latencies::Row> Latencies::rows(std::size_t rows) const {
 }
 
 std::string chart_text(const Latencies& latencies, std::size_t width) {
-    const auto rows = latencies.rows(12);
+    const auto rows = latencies.rows(kChartRows);
     std::uint64_t most = 1;
     for (const auto& row : rows) {
         most = std::max(most, row.count);

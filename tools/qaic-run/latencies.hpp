@@ -38,6 +38,8 @@ class Latencies {
     double sum_ = 0;
 };
 
+inline constexpr std::size_t kChartRows = 12;
+
 /// The rows as text, one line each: range in microseconds, count, bar. `width` is the longest bar.
 std::string chart_text(const Latencies& latencies, std::size_t width = 50);
 

@@ -187,8 +187,10 @@ void print_result(const Options& options, const Printer& printer, const RunResul
                   const qaicrt::Program& program, const qaicrt::Device& device) {
     if (options.json) {
         const std::string json =
-            stats_json(result, {program.name(), device.info().name, options.activations,
-                                options.set_size, program.batch_size()});
+            stats_json(result,
+                       {program.name(), device.info().name, options.activations, options.set_size,
+                        program.batch_size()},
+                       options.chart);
         std::fputs(json.c_str(), stdout);
         return;
     }

@@ -16,6 +16,17 @@ namespace qaicrun {
 using qaicrt::Errc;
 using qaicrt::Error;
 
+namespace {
+
+Error cannot_write(const std::string& directory, int number) {
+    return {Errc::kIo,
+            "cannot write outputs to " + shown(directory) + ": " + std::strerror(number) +
+                "; choose another directory with --write-output-dir",
+            number};
+}
+
+}  // namespace
+
 std::string flat_name(const std::string& tensor) {
     std::string flat = tensor;
     for (char& c : flat) {
@@ -47,20 +58,22 @@ std::vector<std::string> flat_names(std::span<const qaicrt::TensorInfo> tensors)
 qaicrt::Result<OutputFiles> OutputFiles::open(const std::string& directory,
                                               std::span<const qaicrt::TensorInfo> outputs,
                                               std::function<void(const std::string&)> say) {
+    // The directory is made with the first file, so that a run that fails leaves none; what can be
+    // known now is whether that will work.
+    std::filesystem::path existing = std::filesystem::path(directory).lexically_normal();
     std::error_code failed;
-    std::filesystem::create_directories(directory, failed);
-    int number = failed ? failed.value() : 0;
-    if (number == 0 && !std::filesystem::is_directory(directory, failed)) {
-        number = ENOTDIR;
+    while (!std::filesystem::exists(existing, failed) && existing.has_relative_path()) {
+        existing = existing.parent_path();
     }
-    if (number == 0 && ::access(directory.c_str(), W_OK | X_OK) != 0) {
+    const std::string place = existing.empty() ? "." : existing.string();
+    int number = 0;
+    if (!std::filesystem::is_directory(place, failed)) {
+        number = failed ? failed.value() : ENOTDIR;
+    } else if (::access(place.c_str(), W_OK | X_OK) != 0) {
         number = errno;
     }
     if (number != 0) {
-        return Error(Errc::kIo,
-                     "cannot write outputs to " + shown(directory) + ": " + std::strerror(number) +
-                         "; choose another directory with --write-output-dir",
-                     number);
+        return cannot_write(directory, number);
     }
     OutputFiles files;
     files.directory_ = directory;
@@ -70,6 +83,13 @@ qaicrt::Result<OutputFiles> OutputFiles::open(const std::string& directory,
 }
 
 qaicrt::Status OutputFiles::write_file(const std::string& name, std::span<const std::byte> bytes) {
+    if (std::error_code failed; !made_ && !std::filesystem::is_directory(directory_, failed)) {
+        std::filesystem::create_directories(directory_, failed);
+        if (failed) {
+            return cannot_write(directory_, failed.value());
+        }
+    }
+    made_ = true;
     const std::string path = directory_ + "/" + name;
     if (std::error_code ignored; std::filesystem::exists(path, ignored)) {
         say_("Deleting previous file: " + path);

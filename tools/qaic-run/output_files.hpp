@@ -25,7 +25,8 @@ std::vector<std::string> flat_names(std::span<const qaicrt::TensorInfo> tensors)
 /// Writes files into one directory, each complete or not at all. One thread at a time.
 class OutputFiles {
   public:
-    /// Makes the directory if it is missing. Errors: kIo (not a directory, not writable).
+    /// A missing directory is made with the first file. Errors: kIo (not a directory, not
+    /// writable).
     static qaicrt::Result<OutputFiles> open(const std::string& directory,
                                             std::span<const qaicrt::TensorInfo> outputs,
                                             std::function<void(const std::string&)> say);
@@ -37,6 +38,7 @@ class OutputFiles {
 
   private:
     std::string directory_;
+    bool made_ = false;
     std::vector<std::string> names_;
     std::function<void(const std::string&)> say_;
 };

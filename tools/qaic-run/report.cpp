@@ -31,6 +31,15 @@ std::string json_text(const std::string& text) {
     return out + "\"";
 }
 
+std::string json_chart(const Latencies& latencies) {
+    std::string out;
+    for (const auto& row : latencies.rows(kChartRows)) {
+        out += fmt::format("{}{{\"from_us\": {:.1f}, \"to_us\": {:.1f}, \"count\": {}}}",
+                           out.empty() ? "" : ", ", us(row.from_ns), us(row.to_ns), row.count);
+    }
+    return ", \"histogram\": [" + out + "]";
+}
+
 }  // namespace
 
 double inferences_per_second(std::uint64_t inferences, std::int32_t batch_size,
@@ -50,7 +59,7 @@ std::string stats_text(const RunResult& result, std::int32_t batch_size) {
         us(l.percentile_ns(50)), us(l.percentile_ns(90)), us(l.percentile_ns(99)), us(l.max_ns()));
 }
 
-std::string stats_json(const RunResult& result, const RunSummary& summary) {
+std::string stats_json(const RunResult& result, const RunSummary& summary, bool with_chart) {
     const Latencies& l = result.latencies;
     return fmt::format(
         "{{\"program\": {}, \"device\": {}, \"activations\": {}, \"set_size\": {}, \"batch_size\": "
@@ -58,12 +67,13 @@ std::string stats_json(const RunResult& result, const RunSummary& summary) {
         "\"inferences\": {}, \"duration_us\": {}, \"inferences_per_second\": {:.3f}, "
         "\"interrupted\": {}, "
         "\"latency_us\": {{\"min\": {:.1f}, \"mean\": {:.1f}, \"p50\": {:.1f}, \"p90\": {:.1f}, "
-        "\"p99\": {:.1f}, \"max\": {:.1f}}}}}\n",
+        "\"p99\": {:.1f}, \"max\": {:.1f}}}{}}}\n",
         json_text(summary.program), json_text(summary.device), summary.activations,
         summary.set_size, summary.batch_size, result.inferences, whole_us(result.elapsed),
         inferences_per_second(result.inferences, summary.batch_size, result.elapsed),
         result.interrupted, us(l.min_ns()), l.mean_ns() / 1e3, us(l.percentile_ns(50)),
-        us(l.percentile_ns(90)), us(l.percentile_ns(99)), us(l.max_ns()));
+        us(l.percentile_ns(90)), us(l.percentile_ns(99)), us(l.max_ns()),
+        with_chart ? json_chart(l) : "");
 }
 
 std::string progress_text(std::uint64_t done, std::uint64_t total, std::chrono::nanoseconds elapsed,

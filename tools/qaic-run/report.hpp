@@ -25,8 +25,8 @@ struct RunSummary {
     unsigned activations = 0, set_size = 0;
     std::int32_t batch_size = 1;
 };
-/// One JSON object, one line.
-std::string stats_json(const RunResult& result, const RunSummary& summary);
+/// One JSON object, one line; with_chart adds the histogram.
+std::string stats_json(const RunResult& result, const RunSummary& summary, bool with_chart);
 
 /// A rate for people on a terminal: "  120/400 inferences, 35.1 inf/s". total 0: unknown.
 std::string progress_text(std::uint64_t done, std::uint64_t total, std::chrono::nanoseconds elapsed,

@@ -149,7 +149,7 @@ TEST(Report, StatisticsHaveTheVendorsForm) {
 }
 
 TEST(Report, JsonEscapesNames) {
-    const std::string json = stats_json({}, {"a\"b\\c\n\x80", "emu:0", 1, 10, 1});
+    const std::string json = stats_json({}, {"a\"b\\c\n\x80", "emu:0", 1, 10, 1}, false);
     EXPECT_NE(json.find(R"("program": "a\"b\\c\u000a\u0080")"), std::string::npos) << json;
 }
 
