@@ -46,6 +46,8 @@ class NncReply {
     /// True while `bytes` more (transaction header included) fit into one reply message.
     bool has_room(std::size_t bytes) const;
     void add_passthrough(std::span<const std::byte> command);
+    /// Makes room, so that a later add() of at most `bytes` cannot fail. Throws std::bad_alloc.
+    void reserve(std::size_t bytes) { driver_.reserve(driver_.size() + bytes); }
     /// A driver-level transaction; its hdr is filled in here.
     template <class T>
     void add(std::uint32_t type, T transaction) {

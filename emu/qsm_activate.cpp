@@ -194,6 +194,9 @@ std::int32_t Qsm::activate(const Command& command, std::span<std::byte> reply) {
     std::memcpy(out.nsp_mask, &nsps, sizeof(nsps));
     aic100_trans_activate_from_dev driver_part{};
     driver_part.dbc_id = activation->dbc;
+    // Nothing may fail once the program is in the books: the host would see a refusal and never
+    // deactivate it.
+    command.job.reply.reserve(sizeof(driver_part));
     out.activation_id = activations_.add(std::move(activation));
     store(reply, 0, out);
     command.job.reply.add(AIC100_TRANS_ACTIVATE_FROM_DEV, driver_part);
@@ -211,6 +214,7 @@ std::int32_t Qsm::deactivate(const Command& command, std::span<std::byte>) {
     }
     aic100_trans_deactivate_from_dev driver_part{};
     driver_part.dbc_id = found.object->dbc;
+    command.job.reply.reserve(sizeof(driver_part));
     activations_.remove(in.activation_id);
     command.job.reply.add(AIC100_TRANS_DEACTIVATE_FROM_DEV, driver_part);
     return AIC100_ST_SUCCESS;

@@ -25,15 +25,8 @@ constexpr std::uint16_t kContextMajor = 5;
 constexpr std::uint8_t kHardwareMajor = AIC100_HW_VERSION_2_0 >> 16;
 
 qaicrt::Result<Metadata> metadata_of(std::span<const qaicrt::qpc::ElfSection> sections) {
-    // metadata_fb, where present, is used exclusively: a damaged one is not replaced by the other.
-    const auto* section = qaicrt::qpc::find_section(sections, qaicrt::qpc::kMetadataFbSection);
-    if (section == nullptr) {
-        section = qaicrt::qpc::find_section(sections, qaicrt::qpc::kMetadataSection);
-    }
-    if (section == nullptr) {
-        return Error(Errc::kFormat, "The ELF has no metadata section.");
-    }
-    QAICRT_TRY(Metadata metadata, qaicrt::qpc::parse_metadata(section->data));
+    QAICRT_TRY(const auto bytes, qaicrt::qpc::find_metadata(sections));
+    QAICRT_TRY(Metadata metadata, qaicrt::qpc::parse_metadata(bytes));
     QAICRT_CHECK(ActivationMemory::check(metadata));
     if (metadata.hw_version_major != kHardwareMajor) {
         return Error(Errc::kUnsupported, "The program is for hardware version " +
