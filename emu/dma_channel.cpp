@@ -31,21 +31,30 @@ void DmaChannel::start(const QueueSetup& queues, ActivationMemory& memory,
                        std::span<const std::uint32_t> semaphore_init, unsigned semaphores) {
     const std::lock_guard lock(mutex_);
     pending_.reset(std::min<std::size_t>(kMaxPending, std::max<std::size_t>(queues.elements, 64)));
+    carried_.assign(std::size_t{UINT16_MAX} + 1, AIC100_RSP_OK);
     set_error({});
     queues_ = queues;
     semaphores_.reset(semaphore_init);
     semaphore_count_ = semaphores;
-    fetched_ = 0;
     group_open_ = false;
-    carried_.fill({});
-    faulted_ = output_failed_ = wake_nsp_ = false;
-    response_stalled_ = exit_requested_ = stop_requested_ = false;
-    reqhp_ = reqtp_ = rsphp_ = rsptp_ = 0;
+    faulted_ = input_failed_ = output_failed_ = wake_nsp_ = false;
+    response_stalled_ = exit_requested_ = false;
     memory_ = &memory;
-    elements_ = queues.elements;
+    set_registers(queues.elements);
+}
+
+/// All registers to zero under a new generation. The size of the FIFO comes last: until then nobody
+/// can write an index.
+void DmaChannel::set_registers(std::uint32_t elements) {
+    ++generation_;
+    setup_ = tagged(generation_, 0);
+    reqhp_ = rsptp_ = 0;
+    reqtp_ = rsphp_ = tagged(generation_, 0);
+    setup_ = tagged(generation_, elements);
 }
 
 void DmaChannel::request_exit() {
+    // Set before the lock is asked for: a pass under way ends at its next request or chunk.
     exit_requested_ = true;
     const std::lock_guard lock(mutex_);
     if (memory_ != nullptr) {
@@ -55,13 +64,11 @@ void DmaChannel::request_exit() {
 }
 
 void DmaChannel::stop() {
-    // Set before the lock is asked for: a pass under way ends at its next request.
-    exit_requested_ = stop_requested_ = true;
+    exit_requested_ = true;
     const std::lock_guard lock(mutex_);
-    elements_ = 0;
+    set_registers(0);
     memory_ = nullptr;
     pending_.reset(0);
-    reqhp_ = reqtp_ = rsphp_ = rsptp_ = 0;
     response_stalled_ = false;
     nsp_wakeup_.notify_all();
 }
@@ -85,16 +92,16 @@ std::string DmaChannel::error() const {
 }
 
 std::uint32_t DmaChannel::read_register(std::uint32_t reg) const {
-    if (elements_ == 0) {
+    if (idle()) {
         return 0;
     }
     switch (reg) {
         case AIC100_DBC_REQHP:
             return reqhp_;
         case AIC100_DBC_REQTP:
-            return reqtp_;
+            return low_word(reqtp_);
         case AIC100_DBC_RSPHP:
-            return rsphp_;
+            return low_word(rsphp_);
         case AIC100_DBC_RSPTP:
             return rsptp_;
         default:
@@ -105,20 +112,34 @@ std::uint32_t DmaChannel::read_register(std::uint32_t reg) const {
 void DmaChannel::write_register(std::uint32_t reg, std::uint32_t value) {
     // An index outside the FIFO is ignored: the register keeps what it had. Head of requests and
     // tail of responses belong to the card.
-    if (value >= elements_) {
+    const std::uint64_t setup = setup_;
+    if (value >= low_word(setup)) {
         return;
     }
+    // A channel that has to end is left alone, or a host that keeps writing could hold the thread
+    // that is in kick() for ever.
     if (reg == AIC100_DBC_REQTP) {
-        reqtp_ = value;
-        if (!exit_requested_) {
+        if (store_index(reqtp_, setup, value) && !exit_requested_) {
             kick();
         }
     } else if (reg == AIC100_DBC_RSPHP) {
-        rsphp_ = value;
-        if (response_stalled_) {
+        if (store_index(rsphp_, setup, value) && response_stalled_ && !exit_requested_) {
             kick();
         }
     }
+}
+
+/// Stores `value`, which has been checked against `setup`; false when the channel has been stopped
+/// or started again since.
+bool DmaChannel::store_index(TaggedWord& reg, std::uint64_t setup, std::uint32_t value) {
+    const auto generation = static_cast<std::uint32_t>(setup >> 32);
+    std::uint64_t now = reg;
+    do {
+        if (now >> 32 != generation) {
+            return false;
+        }
+    } while (!reg.compare_exchange_weak(now, tagged(generation, value)));
+    return true;
 }
 
 bool DmaChannel::doorbells_ready(std::span<const Doorbell> doorbells) const {
@@ -148,6 +169,11 @@ void DmaChannel::signal(std::span<const Doorbell> doorbells, const SemCommand& c
         semaphores_.try_run(command);
     }
     kick();
+}
+
+bool DmaChannel::take_input_failure() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(input_failed_, false);
 }
 
 void DmaChannel::set_output_failed(bool failed) {

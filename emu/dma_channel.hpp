@@ -44,6 +44,9 @@ class DmaChannel {
     /// Requests taken from the FIFO and not finished. When so many wait, the rest stays in the FIFO
     /// and the host sees a full queue.
     static constexpr std::size_t kMaxPending = 4096;
+    /// A longer transfer is made in pieces of this size, and given up between two of them when the
+    /// channel has to end.
+    static constexpr std::size_t kChunkBytes = std::size_t{16} << 20;
 
     /// `vector`: MSI of this channel. The ports outlive the channel.
     DmaChannel(const Ports& ports, unsigned vector, bool force_msi_enabled);
@@ -53,13 +56,13 @@ class DmaChannel {
     /// Throws std::bad_alloc, with the channel still stopped.
     void start(const QueueSetup& queues, ActivationMemory& memory,
                std::span<const std::uint32_t> semaphore_init, unsigned semaphores);
-    /// Rings the exit doorbells and lets the NSP thread leave its waits. Requests that were taken
-    /// go on, new ones stay in the FIFO: a host that keeps writing REQTP cannot hold the channel's
-    /// lock for ever.
+    /// Rings the exit doorbells and lets the NSP thread leave its waits. From here on the channel
+    /// moves nothing: what is queued stays as it is until stop() forgets it. Returns after at most
+    /// one chunk (kChunkBytes) of a copy that is under way, however much the host has queued.
     void request_exit();
     /// No host memory access, interrupt or card memory access happens after this returns.
     void stop();
-    bool idle() const { return elements_ == 0; }
+    bool idle() const { return low_word(setup_) == 0; }
     /// Words about the last failure on this channel; kept after stop(), forgotten by start().
     void set_error(std::string text);
     /// As above for a place where memory may just have run out: keeps what it can, throws nothing.
@@ -76,6 +79,9 @@ class DmaChannel {
     /// Sets the doorbells to zero, executes a counting semaphore operation, and moves requests that
     /// this sets free.
     void signal(std::span<const Doorbell> doorbells, const SemCommand& command);
+    /// True when a request that brings input has failed since the last call: what lies in the
+    /// input buffers is not what the host sent. Read after the input doorbells have been seen.
+    bool take_input_failure();
     /// While set, from-device requests are answered with AIC100_RSP_WORKLOAD and move nothing.
     void set_output_failed(bool failed);
 
@@ -85,12 +91,19 @@ class DmaChannel {
   private:
     struct Pass;
     enum class Step : std::uint8_t { kHeld, kAdvanced, kDone, kStalled };
-    struct CarriedError {
-        std::uint64_t number = 0;
-        std::uint16_t id = 0, code = AIC100_RSP_OK;
-    };
+    /// A value with the number of the start() that it belongs to, in one atomic word: a write that
+    /// was judged for one owner of the channel cannot land in the register of the next.
+    using TaggedWord = std::atomic<std::uint64_t>;
+    static constexpr std::uint32_t low_word(std::uint64_t word) {
+        return static_cast<std::uint32_t>(word);
+    }
+    static constexpr std::uint64_t tagged(std::uint32_t generation, std::uint32_t value) {
+        return std::uint64_t{generation} << 32 | value;
+    }
 
-    void kick();
+    void set_registers(std::uint32_t elements);
+    static bool store_index(TaggedWord& reg, std::uint64_t setup, std::uint32_t value);
+    void kick() noexcept;
     void pump();
     bool fetch();
     void append(std::span<const std::byte, sizeof(aic100_request)> element);
@@ -99,8 +112,12 @@ class DmaChannel {
     bool may_start(PendingRequest& pending, Pass& pass);
     std::uint16_t transfer(const Request& request);
     std::uint16_t to_device(const Request& request);
+    bool read_host(std::uint64_t address, std::span<std::byte> out);
+    bool write_host(std::uint64_t address, std::span<const std::byte> in);
     std::uint16_t from_device(const Request& request);
     std::uint16_t ring_doorbell(const Request& request);
+    bool finish_postsyncs(PendingRequest& pending, bool& advanced);
+    void note_failure(const PendingRequest& pending);
     Step respond(PendingRequest& pending);
     void carry_error(const PendingRequest& pending);
     std::uint16_t final_code(const PendingRequest& pending);
@@ -116,10 +133,11 @@ class DmaChannel {
     // Registers and flags that the front end touches without the lock. Sequentially consistent: the
     // RSPTP/RSPHP pair decides whether an interrupt is needed, and each side stores its own
     // register before it loads the other's.
-    std::atomic<std::uint32_t> reqhp_{0}, reqtp_{0}, rsphp_{0}, rsptp_{0};
-    std::atomic<std::uint32_t> elements_{0};  ///< 0: stopped
+    std::atomic<std::uint32_t> reqhp_{0}, rsptp_{0};  ///< written by the card only
+    TaggedWord reqtp_{0}, rsphp_{0};                  ///< written by the host
+    TaggedWord setup_{0};                             ///< FIFO elements; 0: stopped
     std::atomic<bool> response_stalled_{false};
-    std::atomic<bool> exit_requested_{false}, stop_requested_{false};
+    std::atomic<bool> exit_requested_{false};  ///< ends a pass at its next request or chunk
     std::atomic<std::uint32_t> kicks_{0};  ///< non-zero: somebody is in pump() and will look again
 
     mutable std::mutex mutex_;  ///< protects everything below and the NSP memories of memory_
@@ -129,14 +147,15 @@ class DmaChannel {
     Semaphores semaphores_;
     unsigned semaphore_count_ = 0;
     PendingList pending_;
-    std::uint64_t fetched_ = 0;
+    std::uint32_t generation_ = 0;
     /// Last fetched request, as far as the next one may belong to its group.
     std::uint16_t group_id_ = 0;
     std::uint32_t group_presync_ = 0;
     bool group_open_ = false;
-    std::array<CarriedError, 8> carried_{};
-    std::size_t next_carried_ = 0;
-    bool faulted_ = false, output_failed_ = false, wake_nsp_ = false;
+    /// By request id: the first error of requests without response, until the next response of that
+    /// id tells it. One place for every id there is, so that no failure can push out another one.
+    std::vector<std::uint16_t> carried_;
+    bool faulted_ = false, input_failed_ = false, output_failed_ = false, wake_nsp_ = false;
 
     mutable std::mutex error_mutex_;  ///< innermost: protects error_
     std::string error_;

@@ -5,32 +5,39 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace qaicemu {
 
 /// What a walk over the pending requests has seen so far, oldest first.
 struct DmaChannel::Pass {
     std::uint32_t held_presyncs =
-        0;  ///< semaphores on which an earlier request has not started yet
+        0;  ///< semaphores on which an earlier request waits, before its transfer or behind it
     bool to_device_ahead = false, from_device_ahead = false;  ///< earlier transfers not finished
     bool progress = false;
 };
 
-void DmaChannel::kick() {
+void DmaChannel::kick() noexcept {
     if (kicks_.fetch_add(1) != 0) {
         return;  // the thread inside sees the raised count and looks again
     }
     std::uint32_t seen = 1;
     do {
         const std::lock_guard lock(mutex_);
-        pump();
+        try {
+            pump();
+        } catch (...) {
+            // Only a port can throw here. It must not end the NSP's thread, nor leave the count
+            // raised, after which nobody would ever work for this channel again.
+            fault("Host memory or the interrupt line failed; the channel has stopped.");
+        }
         // On failure `seen` becomes the newer count: something happened meanwhile, one more round.
     } while (!kicks_.compare_exchange_strong(seen, 0));
 }
 
 void DmaChannel::pump() {
     wake_nsp_ = false;
-    while (memory_ != nullptr && !faulted_ && !stop_requested_) {
+    while (memory_ != nullptr && !faulted_ && !exit_requested_) {
         const bool fetched = fetch();
         if (response_stalled_ && !response_slot_free()) {
             break;
@@ -50,13 +57,10 @@ bool DmaChannel::fetch() {
     constexpr std::uint32_t kBatch = 16;
     std::array<std::byte, kBatch * sizeof(aic100_request)> buffer;
     const std::uint32_t n = queues_.elements;
-    const std::uint32_t tail = reqtp_;
+    const std::uint32_t tail = low_word(reqtp_);
     std::uint32_t head = reqhp_;
-    if (tail >= n || exit_requested_) {
-        return false;  // a tail out of range was written for an earlier, larger FIFO
-    }
     bool any = false;
-    while (head != tail && !pending_.full() && !stop_requested_) {
+    while (head != tail && !pending_.full() && !exit_requested_) {
         const std::uint32_t run = std::min(
             {kBatch, (tail > head ? tail : n) - head, static_cast<std::uint32_t>(pending_.room())});
         const auto bytes = std::span(buffer).first(run * sizeof(aic100_request));
@@ -79,10 +83,10 @@ bool DmaChannel::fetch() {
 void DmaChannel::append(std::span<const std::byte, sizeof(aic100_request)> element) {
     PendingRequest pending;
     pending.request = decode_request(element, semaphore_count_);
-    pending.number = fetched_++;
     const Request& request = pending.request;
-    if (request.verdict != AIC100_RSP_OK) {
-        pending.code = request.verdict;
+    pending.code = request.verdict;
+    if (!request.synchronises) {
+        note_failure(pending);
         pending.phase = PendingRequest::Phase::kResponding;
     }
     // A slice that the host memory scattered arrives as several requests with the same id and
@@ -90,8 +94,7 @@ void DmaChannel::append(std::span<const std::byte, sizeof(aic100_request)> eleme
     // so their presync counts once.
     pending.follows_group = group_open_ && request.has_presync && request.id == group_id_ &&
                             request.presync_word == group_presync_;
-    group_open_ =
-        request.has_presync && request.verdict == AIC100_RSP_OK && !request.wants_response;
+    group_open_ = request.has_presync && !request.wants_response;
     group_id_ = request.id;
     group_presync_ = request.presync_word;
     pending_.append(pending);
@@ -102,14 +105,14 @@ bool DmaChannel::run_pass() {
     Pass pass;
     auto before = PendingList::kEnd;
     for (auto slot = pending_.first();
-         slot != PendingList::kEnd && !stop_requested_ && !faulted_;) {
+         slot != PendingList::kEnd && !exit_requested_ && !faulted_;) {
         switch (step(pending_.at(slot), pass)) {
             case Step::kDone:
                 pass.progress = true;
                 slot = pending_.erase(slot, before);
                 continue;
             case Step::kStalled:
-                return false;  // the whole channel waits for room in the response FIFO
+                return false;  // the response FIFO is full, or the channel has to end
             case Step::kAdvanced:
                 pass.progress = true;
                 break;
@@ -135,24 +138,44 @@ DmaChannel::Step DmaChannel::step(PendingRequest& pending, Pass& pass) {
         }
         // A failed transfer still runs its postsyncs and doorbell: the response carries the error,
         // and one bad request does not leave a program waiting for ever.
-        pending.code = transfer(request);
+        if (request.verdict == AIC100_RSP_OK) {
+            pending.code = transfer(request);
+        }
+        if (exit_requested_) {
+            return Step::kStalled;  // the transfer may have ended half way
+        }
         pending.phase = Phase::kPostsync;
         advanced = true;
     }
     if (pending.phase == Phase::kPostsync) {
-        for (; pending.next_postsync < request.postsyncs.size(); ++pending.next_postsync) {
-            const SemCommand& command = request.postsyncs[pending.next_postsync];
-            if (command.enabled && !semaphores_.try_run(command)) {
-                return advanced ? Step::kAdvanced : Step::kHeld;
-            }
-            advanced |= command.enabled;
+        if (!finish_postsyncs(pending, advanced)) {
+            pass.held_presyncs |= request.has_presync ? 1u << request.presync.index : 0u;
+            return advanced ? Step::kAdvanced : Step::kHeld;
         }
         if (const std::uint16_t code = ring_doorbell(request); pending.code == AIC100_RSP_OK) {
             pending.code = code;
         }
+        note_failure(pending);
         pending.phase = Phase::kResponding;
     }
     return respond(pending);
+}
+
+/// Runs the postsyncs that are left; false when one has to wait.
+bool DmaChannel::finish_postsyncs(PendingRequest& pending, bool& advanced) {
+    for (; pending.next_postsync < pending.request.postsyncs.size(); ++pending.next_postsync) {
+        const SemCommand& command = pending.request.postsyncs[pending.next_postsync];
+        if (command.enabled && !semaphores_.try_run(command)) {
+            return false;
+        }
+        advanced |= command.enabled;
+    }
+    return true;
+}
+
+/// The program must not compute from what an earlier inference left in its input buffers.
+void DmaChannel::note_failure(const PendingRequest& pending) {
+    input_failed_ |= pending.code != AIC100_RSP_OK && pending.request.is_input;
 }
 
 /// Fences and presync. Executes the presync when it passes.
@@ -194,7 +217,7 @@ std::uint16_t DmaChannel::to_device(const Request& request) {
         return AIC100_RSP_BAD_CARD_ADDR;
     }
     wake_nsp_ |= targets.nsp_memory;
-    if (!ports_.memory->read(request.source, targets.spans[0])) {
+    if (!read_host(request.source, targets.spans[0])) {
         return AIC100_RSP_BAD_HOST_ADDR;
     }
     for (unsigned i = 1; i < targets.count; ++i) {
@@ -214,8 +237,39 @@ std::uint16_t DmaChannel::from_device(const Request& request) {
     if (!source) {
         return AIC100_RSP_BAD_CARD_ADDR;
     }
-    return ports_.memory->write(request.destination, *source) ? AIC100_RSP_OK
-                                                              : AIC100_RSP_BAD_HOST_ADDR;
+    return write_host(request.destination, *source) ? AIC100_RSP_OK : AIC100_RSP_BAD_HOST_ADDR;
+}
+
+/// In chunks. True as well when the channel has to end before the last one; the caller looks.
+bool DmaChannel::read_host(std::uint64_t address, std::span<std::byte> out) {
+    if (out.size() > UINT64_MAX - address) {
+        return false;
+    }
+    while (!out.empty() && !exit_requested_) {
+        const auto chunk = out.first(std::min(out.size(), kChunkBytes));
+        if (!ports_.memory->read(address, chunk)) {
+            return false;
+        }
+        address += chunk.size();
+        out = out.subspan(chunk.size());
+    }
+    return true;
+}
+
+/// As read_host().
+bool DmaChannel::write_host(std::uint64_t address, std::span<const std::byte> in) {
+    if (in.size() > UINT64_MAX - address) {
+        return false;
+    }
+    while (!in.empty() && !exit_requested_) {
+        const auto chunk = in.first(std::min(in.size(), kChunkBytes));
+        if (!ports_.memory->write(address, chunk)) {
+            return false;
+        }
+        address += chunk.size();
+        in = in.subspan(chunk.size());
+    }
+    return true;
 }
 
 std::uint16_t DmaChannel::ring_doorbell(const Request& request) {
@@ -247,36 +301,26 @@ DmaChannel::Step DmaChannel::respond(PendingRequest& pending) {
 
 /// An error of a request without response is told by the next response of the same id.
 void DmaChannel::carry_error(const PendingRequest& pending) {
-    if (pending.code == AIC100_RSP_OK) {
-        return;
+    std::uint16_t& carried = carried_[pending.request.id];
+    if (carried == AIC100_RSP_OK) {
+        carried = pending.code;
     }
-    carried_[next_carried_] = {pending.number, pending.request.id, pending.code};
-    next_carried_ = (next_carried_ + 1) % carried_.size();
 }
 
 std::uint16_t DmaChannel::final_code(const PendingRequest& pending) {
-    std::uint16_t code = pending.code;
-    for (CarriedError& error : carried_) {
-        // Ids repeat after 65536 submissions, so an older error cannot be this one's.
-        const bool ours = error.code != AIC100_RSP_OK && error.id == pending.request.id &&
-                          pending.number > error.number && pending.number - error.number < 65536;
-        if (ours) {
-            code = code == AIC100_RSP_OK ? error.code : code;
-            error = {};
-        }
-    }
-    return code;
+    const std::uint16_t carried = std::exchange(carried_[pending.request.id], AIC100_RSP_OK);
+    return pending.code == AIC100_RSP_OK ? carried : pending.code;
 }
 
 bool DmaChannel::response_slot_free() {
     const std::uint32_t after = (rsptp_ + 1) % queues_.elements;
-    if (after != rsphp_) {
+    if (after != low_word(rsphp_)) {
         return true;
     }
     // Announce the stall, then look again: an RSPHP write between the two would otherwise see no
     // stall and wake nobody.
     response_stalled_ = true;
-    if (after == rsphp_) {
+    if (after == low_word(rsphp_)) {
         return false;
     }
     response_stalled_ = false;
@@ -297,7 +341,7 @@ void DmaChannel::push_response(const PendingRequest& pending) {
     rsptp_ = (tail + 1) % queues_.elements;
     // Judged after the store: if the host drained everything before, it may already have found the
     // FIFO empty and gone to sleep.
-    const bool was_empty = rsphp_ == tail;
+    const bool was_empty = low_word(rsphp_) == tail;
     if (was_empty || (pending.request.force_msi && force_msi_enabled_)) {
         ports_.interrupts->raise(vector_);
     }

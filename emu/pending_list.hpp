@@ -14,7 +14,6 @@ namespace qaicemu {
 struct PendingRequest {
     enum class Phase : std::uint8_t { kWaiting, kPostsync, kResponding };
     Request request;
-    std::uint64_t number = 0;  ///< how many were fetched before it
     Phase phase = Phase::kWaiting;
     std::uint8_t next_postsync = 0;
     /// Belongs to the group of the request before it, whose presync counts for the whole group.

@@ -17,11 +17,13 @@ bool decode_command(const aic100_request& raw, Request& out) {
             return true;
         case AIC100_REQ_CMD_XFER_TO_DEV:
             out.transfer = Transfer::kToDevice;
+            out.is_input = true;
             break;
         case AIC100_REQ_CMD_XFER_FROM_DEV:
             out.transfer = Transfer::kFromDevice;
             break;
         default:
+            out.is_input = true;
             return false;
     }
     return (raw.cmd & AIC100_REQ_CMD_BULK) != 0;
@@ -86,10 +88,19 @@ Request decode_request(std::span<const std::byte, sizeof(aic100_request)> bytes,
     out.source = raw.src_addr;
     out.destination = raw.dst_addr;
     out.length = raw.len;
-    const bool good = decode_command(raw, out) && decode_doorbell(raw, out) &&
-                      decode_semaphores(raw, semaphores, out);
-    if (!good) {
+    const bool command = decode_command(raw, out);
+    const bool doorbell = decode_doorbell(raw, out);
+    out.synchronises = decode_semaphores(raw, semaphores, out);
+    if (!command || !doorbell || !out.synchronises) {
         out.verdict = AIC100_RSP_BAD_REQUEST;
+        out.transfer = Transfer::kNone;
+    }
+    if (!doorbell) {
+        out.doorbell_bytes = 0;
+    }
+    if (!out.synchronises) {
+        out.has_presync = false;
+        out.presync_word = 0;
     }
     return out;
 }

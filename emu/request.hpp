@@ -20,7 +20,11 @@ struct Request {
     std::uint32_t length = 0, doorbell_data = 0;
     std::uint32_t presync_word = 0;  ///< raw word of the presync, 0 when there is none
     std::uint16_t id = 0;
-    std::uint16_t verdict = AIC100_RSP_OK;  ///< not OK: nothing of it is executed, only answered
+    std::uint16_t verdict = AIC100_RSP_OK;  ///< not OK: nothing is moved
+    /// False when its semaphore words are impossible: then it is only answered. Otherwise even a
+    /// refused request waits, signals and rings, so that its program does not get out of step.
+    bool synchronises = true;
+    bool is_input = false;  ///< moves to the device, or is refused and nobody knows the direction
     Transfer transfer = Transfer::kNone;
     std::uint8_t doorbell_bytes = 0;  ///< 0: no doorbell
     bool wants_response = false, force_msi = false;

@@ -176,7 +176,12 @@ void Workload::loop(DmaChannel& channel) {
         if (!channel.wait_doorbells(output_doorbells_)) {
             return;
         }
-        channel.set_output_failed(!run_once(channel));
+        const bool failed = channel.take_input_failure();
+        if (failed) {
+            channel.set_error_text(
+                "An input of the inference did not arrive; its outputs are not valid.");
+        }
+        channel.set_output_failed(failed || !run_once(channel));
         channel.signal(output_doorbells_, kOutputsReady);
     }
 }

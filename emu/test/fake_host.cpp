@@ -15,6 +15,9 @@ bool FakeHost::inside(std::uint64_t addr, std::size_t bytes) const {
 
 bool FakeHost::read(std::uint64_t addr, std::span<std::byte> out) {
     ++accesses;
+    if (before_read) {
+        before_read(out.size());
+    }
     if (!inside(addr, out.size())) {
         return false;
     }

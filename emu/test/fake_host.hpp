@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <span>
 #include <vector>
@@ -45,6 +46,9 @@ class FakeHost final : public HostMemory, public InterruptSink, public Clock {
     bool wait_interrupts(unsigned vector, std::size_t count);
     /// While false, every access by the card fails, as behind an IOMMU that lost its mapping.
     std::atomic<bool> reachable{true};
+    /// Called in front of every read by the card, on the card's thread, with the number of bytes;
+    /// set while the card is idle.
+    std::function<void(std::size_t)> before_read;
     /// Accesses by the card, counted.
     std::atomic<std::uint64_t> accesses{0};
 

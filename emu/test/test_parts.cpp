@@ -94,7 +94,7 @@ TEST(Parts, PendingListKeepsOrderThroughRemovals) {
     list.reset(4);
     for (std::uint64_t n = 0; n < 4; ++n) {
         PendingRequest request;
-        request.number = n;
+        request.request.id = static_cast<std::uint16_t>(n);
         list.append(request);
     }
     EXPECT_TRUE(list.full());
@@ -103,12 +103,12 @@ TEST(Parts, PendingListKeepsOrderThroughRemovals) {
     const auto third = list.next(list.next(list.first()));
     list.erase(third, list.next(list.first()));  // 0 2
     PendingRequest request;
-    request.number = 9;
+    request.request.id = 9;
     list.append(request);                         // 0 2 9
     list.erase(list.first(), PendingList::kEnd);  // 2 9
     std::vector<std::uint64_t> numbers;
     for (auto slot = list.first(); slot != PendingList::kEnd; slot = list.next(slot)) {
-        numbers.push_back(list.at(slot).number);
+        numbers.push_back(list.at(slot).request.id);
     }
     EXPECT_EQ(numbers, (std::vector<std::uint64_t>{2, 9}));
     EXPECT_EQ(list.room(), 2u);

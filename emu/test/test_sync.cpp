@@ -127,6 +127,15 @@ TEST_F(Postsync, AWaitHoldsTheResponseButNotTheTransfer) {
     EXPECT_EQ(ids(), (Ids{3, 1}));
 }
 
+TEST_F(Postsync, AWaitHoldsBackLaterRequestsOfThePresyncSemaphoreOnly) {
+    ring.submit({op(1, {presync(AIC100_SEM_WAIT_EQUAL, 0, 0), sem(AIC100_SEM_WAIT_EQUAL, 1, 1)}),
+                 op(2, {presync(AIC100_SEM_WAIT_EQUAL, 0, 0)}),
+                 op(3, {presync(AIC100_SEM_WAIT_EQUAL, 2, 0)})});
+    EXPECT_EQ(ids(), Ids{3});
+    ring.submit(op(4, {sem(AIC100_SEM_INC, 1)}));
+    EXPECT_EQ(ids(), (Ids{4, 1, 2}));
+}
+
 TEST_F(Postsync, WordsBehindAWaitRunOnlyAfterIt) {
     ring.submit(
         op(1, {sem(AIC100_SEM_INC, 1), sem(AIC100_SEM_WAIT_GT_0, 2), sem(AIC100_SEM_INC, 3)}));
