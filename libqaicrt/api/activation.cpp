@@ -151,6 +151,11 @@ Status Activation::Impl::deactivate() {
     return status;
 }
 
+Status Activation::Impl::usable() {
+    const std::lock_guard lock(end_mutex_);
+    return hub->usable();
+}
+
 Activation::Activation(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<Activation> Activation::create(const Device& device, const Program& program,
@@ -185,7 +190,10 @@ Result<Inference> Activation::create_inference() const {
     return guarded("make the inference's buffers", [&]() -> Result<Inference> {
         QAICRT_CHECK(impl_->hub->usable());
         auto inference = std::make_unique<Inference::Impl>(impl_);
-        QAICRT_CHECK(inference->prepare());
+        if (auto status = inference->prepare(); !status) {
+            QAICRT_CHECK(impl_->usable());
+            return std::move(status).error();
+        }
         return Inference(std::move(inference));
     });
 }

@@ -29,6 +29,9 @@ struct Activation::Impl {
     /// Ends the workload once; later calls return success.
     Status deactivate();
 
+    /// kCancelled once the workload has ended; waits for a deactivation under way.
+    Status usable();
+
     backend::Backend& backend() const { return *device.impl()->backend; }
 
     const Device device;    // keeps the user alive

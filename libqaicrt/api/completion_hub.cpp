@@ -128,6 +128,9 @@ Status CompletionHub::submit(Run& run, std::span<const backend::ExecuteEntry> en
         return *closed_;
     }
     Error& error = queued.error();
+    if (error.code == Errc::kPermission) {
+        return cancelled("the activation is ending", error.sys_errno);
+    }
     if (error.sys_errno == EAGAIN) {
         error.message = "the channel's queue is full; wait for an inference first";
     }

@@ -209,6 +209,31 @@ TEST(EndToEnd, activations_run_side_by_side) {
     EXPECT_EQ(usage(device), before);
 }
 
+TEST(EndToEnd, users_run_side_by_side) {
+    const Context context = must(Context::create({"emu"}));
+    const Device observer = must(context.open(0));
+    const std::string before = usage(observer);
+    const Program program = must_load(scale_qpc(64, 2.0F, 1.0F));
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&, t] {
+            for (int round = 0; round < 10; ++round) {
+                const Device device = must(context.open(0));
+                const Activation activation = must(Activation::create(device, program));
+                Inference inference = must(activation.create_inference());
+                const auto x = ramp(64, static_cast<float>(t * 100 + round));
+                ASSERT_TRUE(set_floats(inference, 0, x));
+                ASSERT_TRUE(inference.run());
+                ASSERT_EQ(floats(inference.output(0)), scaled(x, 2, 1));
+            }
+        });
+    }
+    for (auto& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(usage(observer), before);
+}
+
 TEST(EndToEnd, a_program_is_loaded_once_per_user) {
     const Context context = must(Context::create({"emu"}));
     const Device device = must(context.open(0));
@@ -276,6 +301,33 @@ TEST(EndToEnd, deactivation_cancels_running_inferences) {
     activation = must(Activation::create(device, must_load(scale_qpc(4, 1, 0))));
     activation = must(Activation::create(device, must_load(scale_qpc(4, 2, 0))));
     EXPECT_EQ(must(device.status()).networks_loaded, 1U);
+}
+
+TEST(EndToEnd, deactivation_races_with_submit_wait_and_new_inferences) {
+    const Device device = open_emu();
+    const Program program = must_load(scale_qpc(64, 2.0F, 1.0F));
+    for (int round = 0; round < 10; ++round) {
+        Activation activation = must(Activation::create(device, program, {8, seconds(5)}));
+        std::vector<std::thread> threads;
+        std::atomic<int> cancelled{0};
+        for (int t = 0; t < 4; ++t) {
+            threads.emplace_back([&] {
+                Status status;
+                while (status) {
+                    auto inference = activation.create_inference();
+                    status = inference ? inference->run() : Status{std::move(inference).error()};
+                }
+                EXPECT_EQ(code_of(status), Errc::kCancelled) << message_of(status);
+                ++cancelled;
+            });
+        }
+        std::this_thread::sleep_for(milliseconds(5));
+        ASSERT_TRUE(activation.deactivate());
+        for (auto& thread : threads) {
+            thread.join();
+        }
+        EXPECT_EQ(cancelled, 4);
+    }
 }
 
 TEST(EndToEnd, destroying_a_running_inference_waits_for_it) {
