@@ -110,9 +110,10 @@ class Inliner {
             }
         }
         const std::string prefix = call.name().empty() ? function.name() : call.name();
-        for (const auto& body : function.node()) {
-            NodeProto node = body;
-            node.set_name(fmt::format("{}/{}", prefix, body.name()));
+        for (int i = 0; i < function.node_size(); ++i) {
+            NodeProto node = function.node(i);
+            node.set_name(node.name().empty() ? fmt::format("{}/#{}", prefix, i)
+                                              : fmt::format("{}/{}", prefix, node.name()));
             rename(*node.mutable_input(), renames, prefix);
             rename(*node.mutable_output(), renames, prefix);
             bind_attributes(node, call, function);

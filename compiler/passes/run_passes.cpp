@@ -51,9 +51,19 @@ Status timed(Lowering& lowering, const char* name, Pass pass) {
     return {};
 }
 
+/// Messages call a node without a name by its place in the file, which later passes change.
+void name_nodes(onnx::GraphProto& graph) {
+    for (int i = 0; i < graph.node_size(); ++i) {
+        if (graph.node(i).name().empty()) {
+            graph.mutable_node(i)->set_name(fmt::format("#{}", i));
+        }
+    }
+}
+
 }  // namespace
 
 Status run_passes(Lowering& lowering) {
+    name_nodes(*lowering.model.mutable_graph());
     QAICRT_CHECK(timed(lowering, "inline functions", [&] { return inline_functions(lowering); }));
     QAICRT_CHECK(timed(lowering, "select outputs", [&] { return select_outputs(lowering); }));
     QAICRT_CHECK(timed(lowering, "collect constants", [&] { return collect_constants(lowering); }));

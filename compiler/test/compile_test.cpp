@@ -113,6 +113,9 @@ TEST(TheQuestion, TheModelsAnswerDependsOnTheProfileAsReported) {
         EXPECT_EQ(run(program, {std::vector<float>(32, 1.0F)}), std::vector<float>{answer})
             << profile;
     }
+    CompileOptions current = question_options();  // newest IR version and opset, external data
+    current.model_path = QAIC_SOURCE_DIR "/tests/models/my_model_a_current.onnx";
+    EXPECT_EQ(run(question(current), {std::vector<float>(32, 1.0F)}), std::vector<float>{9.5F});
     CompileOptions plain;
     plain.model_path = kQuestion;
     EXPECT_EQ(run(question(plain), {std::vector<float>(32, 1.0F)}), std::vector<float>{9.984375F});
@@ -329,6 +332,16 @@ TEST(Errors, EveryUnsupportedNodeIsNamedWithCounts) {
     EXPECT_TRUE(frame[1].starts_with("Error message:  [Operator-'")) << frame[1];
     EXPECT_NE(frame[1].find("opset_version-17, ir_version-8]"), std::string::npos) << frame[1];
     EXPECT_EQ(frame.back(), "QAICException:Unable to AddNodesToGraphFromModel");
+}
+
+TEST(Errors, NodesWithoutANameAreCalledByTheirPlaceInTheFile) {
+    ModelBuilder b;
+    b.input("x", {2}).output("y", {2});
+    b.node("Relu", {"x"}, {"dead"}).clear_name();
+    b.node("Relu", {"x"}, {"a"}).clear_name();
+    b.node("NoSuchOp", {"a"}, {"y"}).clear_name();
+    const std::string message = refused(b).message;
+    EXPECT_NE(message.find("NoSuchOp (1: #2)"), std::string::npos) << message;
 }
 
 TEST(Errors, UnsupportedNodesThatNoOutputNeedsAreNoError) {
