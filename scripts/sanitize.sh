@@ -5,20 +5,17 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$QAIC_SRC"
 case "${1:-}" in
-    asan-ubsan) dir="$QAIC_SRC/build-asan" filter='^(mx|qpc|net|card|compiler|exec|runtime|capi|run|corpus)\.' ;;
-    tsan) dir="$QAIC_SRC/build-tsan" filter='^(net|card|runtime|capi)\.' ;;
+    asan-ubsan) dir="$QAIC_SRC/build-asan" filter='^((mx|qpc|net|card|compiler|exec|runtime|capi|run|corpus|ops)\.|python\.runner)' ;;
+    tsan) dir="$QAIC_SRC/build-tsan" filter='^((net|card|runtime|capi)\.|python\.runner)' ;;
     *) die "usage: scripts/sanitize.sh asan-ubsan|tsan" ;;
 esac
 quiet "$dir/log/configure.log" cmake --preset "$1"
-# Only the programs that the chosen tests run: the rest of the tree is not worth an instrumented build.
-programs=$(ctest --test-dir "$dir" -N -R "$filter" --show-only=json-v1 | /usr/bin/python3 -c '
-import json, os, sys
-build = os.path.realpath(sys.argv[1])
-found = {word for test in json.load(sys.stdin)["tests"] for word in test.get("command", [])
-         if os.path.realpath(word).startswith(build + os.sep) and not os.path.isdir(word)}
-print("\n".join(sorted(os.path.relpath(word, build) for word in found)))' "$dir")
-known=$(ninja -C "$dir" -t targets all | cut -d: -f1)
-mapfile -t targets < <(comm -12 <(sort <<<"$programs") <(sort <<<"$known"))
+# Only the programs that the chosen tests run: the rest of the tree is not worth an instrumented build. Names stand in
+# brackets or quotes in ctest's files, paths in quotes; "programs" makes the programs that other tests load.
+programs=$(grep -rhE '^add_test\(' --include=CTestTestfile.cmake "$dir" | sed -E 's/^add_test\((\[=*\[|")?//' |
+    grep -E "$filter|^programs\." | grep -oE "\"$dir/[^\"]+\"" | tr -d '"' | sed "s|^$dir/||" | sort -u)
+known=$(ninja -C "$dir" -t targets all | cut -d: -f1 | sort -u)
+mapfile -t targets < <(comm -12 <(printf '%s\n' "$programs") <(printf '%s\n' "$known"))
 [ ${#targets[@]} -gt 0 ] || die "no test program matches $filter in $dir"
 quiet "$dir/log/build.log" cmake --build "$dir" --parallel "$QAIC_JOBS" --target "${targets[@]}"
 ctest --test-dir "$dir" --output-on-failure --parallel "$QAIC_JOBS" -R "$filter"
