@@ -12,22 +12,25 @@ extern int failures;
 /* Directory with the programs of tests/programs. */
 extern const char* programs;
 
-#define CHECK(condition)                                                                    \
-    do {                                                                                    \
-        if (!(condition)) {                                                                 \
-            printf("%s:%d: %s is false (last error: %s)\n", __FILE__, __LINE__, #condition, \
-                   qaicrt_last_error_message());                                            \
-            ++failures;                                                                     \
-        }                                                                                   \
+#define CHECK_AS(holds, text)                                                         \
+    do {                                                                              \
+        if (!(holds)) {                                                               \
+            printf("%s:%d: %s is false (last error: %s)\n", __FILE__, __LINE__, text, \
+                   qaicrt_last_error_message());                                      \
+            ++failures;                                                               \
+        }                                                                             \
     } while (0)
+#define CHECK(condition) CHECK_AS(condition, #condition)
 
-/* As CHECK, and leaves the test: what follows would make no sense. */
-#define REQUIRE(condition)  \
-    do {                    \
-        CHECK(condition);   \
-        if (!(condition)) { \
-            return;         \
-        }                   \
+/* As CHECK, and leaves the test: what follows would make no sense. Evaluates once: conditions open
+ * things. */
+#define REQUIRE(condition)                      \
+    do {                                        \
+        const int holds_ = (condition) ? 1 : 0; \
+        CHECK_AS(holds_, #condition);           \
+        if (!holds_) {                          \
+            return;                             \
+        }                                       \
     } while (0)
 
 struct test_case {
