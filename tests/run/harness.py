@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of qaic-run share: the program, the QPCs of tests/programs, a scratch directory."""
-import os
+"""What the tests of qaic-run share: the program, the QPCs of tests/programs, a scratch directory.
+
+usage of each test file: test_….py QAIC_RUN PROGRAMS_DIR [CLASS…]
+"""
 import pathlib
 import re
 import struct
@@ -9,8 +11,9 @@ import sys
 import tempfile
 import unittest
 
-TOOL = pathlib.Path(os.environ["QAIC_RUN"])
-PROGRAMS = pathlib.Path(os.environ["QAIC_TEST_PROGRAMS"])
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
+TOOL, PROGRAMS = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 STATS = re.compile(r"^ ---- Stats ----\nInferenceCnt (\d+) TotalDuration (\d+)us BatchSize (\d+) Inf/Sec (\d+\.\d{3})\n"
                    r"Latency P50 [\d.]+us P90 [\d.]+us P99 [\d.]+us Max [\d.]+us\n", re.M)
 TIMEOUT = 120
@@ -69,4 +72,4 @@ class RunTest(unittest.TestCase):
 
 
 def main():
-    unittest.main(argv=[sys.argv[0], *sys.argv[1:]])
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
