@@ -16,6 +16,10 @@ programs=$(grep -rhE '^add_test\(' --include=CTestTestfile.cmake "$dir" | sed -E
     grep -E "$filter|^programs\." | grep -oE "\"$dir/[^\"]+\"" | tr -d '"' | sed "s|^$dir/||" | sort -u)
 known=$(ninja -C "$dir" -t targets all | cut -d: -f1 | sort -u)
 mapfile -t targets < <(comm -12 <(printf '%s\n' "$programs") <(printf '%s\n' "$known"))
+# Tests that are scripts find the tools by their place.
+[ "$1" = tsan ] || targets+=(qaic-exec qaic-run qaic-mx)
 [ ${#targets[@]} -gt 0 ] || die "no test program matches $filter in $dir"
 quiet "$dir/log/build.log" cmake --build "$dir" --parallel "$QAIC_JOBS" --target "${targets[@]}"
+# The tests that count allocations replace some forms of operator new and not others.
+export ASAN_OPTIONS="alloc_dealloc_mismatch=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 ctest --test-dir "$dir" --output-on-failure --parallel "$QAIC_JOBS" -R "$filter"
