@@ -1,48 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// One inference allocates nothing: every operator new of the process is counted, the card's
 /// threads' too.
+#include "libqaicrt/test/count_allocations.hpp"
 #include "libqaicrt/test/runtime_fixture.hpp"
-
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
-namespace {
-
-std::atomic<bool> counting{false};
-std::atomic<unsigned long> allocations{0};
-
-void* counted(std::size_t bytes) {
-    if (counting) {
-        ++allocations;
-    }
-    void* memory = std::malloc(bytes == 0 ? 1 : bytes);
-    if (memory == nullptr) {
-        throw std::bad_alloc();
-    }
-    return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t bytes) {
-    return counted(bytes);
-}
-void* operator new[](std::size_t bytes) {
-    return counted(bytes);
-}
-void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
 
 namespace qaicrt::test {
 namespace {
@@ -50,13 +10,11 @@ namespace {
 template <class Body>
 unsigned long allocations_of(Body body) {
     body();  // once to warm up
-    allocations = 0;
-    counting = true;
+    start_counting_allocations();
     for (int i = 0; i < 200; ++i) {
         body();
     }
-    counting = false;
-    return allocations;
+    return stop_counting_allocations();
 }
 
 TEST(Allocations, the_counter_counts) {
