@@ -5,6 +5,7 @@
 #include "libqaicrt/test/count_allocations.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 
