@@ -15,10 +15,11 @@ done
 [ "$missing" = 0 ]
 [ "$(readlink "$lib/libqaicrt.so.0")" = "libqaicrt.so.$version" ]
 [ "$(readlink "$prefix/bin/qaic-runner")" = qaic-run ]
-objdump -p "$lib/libqaicrt.so" | grep -q 'SONAME *libqaicrt.so.0$'
+# No grep -q behind a pipe: it leaves early, and the writer's SIGPIPE would fail the test now and then.
+[[ "$(objdump -p "$lib/libqaicrt.so")" =~ SONAME\ +libqaicrt\.so\.0$'\n' ]]
 
 # An installed tool finds all it needs without LD_LIBRARY_PATH.
-"$prefix/bin/qaic-run" --version | grep -qx "qaic-run $version"
+[ "$("$prefix/bin/qaic-run" --version)" = "qaic-run $version" ]
 
 # Nothing may point back at the build or the source tree.
 if grep -rlI -e "$build" "$prefix/$5/pkgconfig" "$prefix/$5/cmake"; then
