@@ -108,8 +108,8 @@ Result<Stencil> make_stencil(const qpc::ProgramImage& image) {
         if (request.size != 0 && direction != stencil.buffers.back().direction) {
             return bad_request(i, "moves data against the direction of its DMA buffer");
         }
-        QAICRT_TRY(StencilSlice slice, make_slice(request, i));
-        stencil.buffers.back().slices.push_back(std::move(slice));
+        QAICRT_TRY(const StencilSlice slice, make_slice(request, i));
+        stencil.buffers.back().slices.push_back(slice);
     }
     return stencil;
 }

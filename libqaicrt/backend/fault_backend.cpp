@@ -233,8 +233,8 @@ class FaultBackend final : public Backend {
 class FaultCard final : public CardHandle {
   public:
     FaultCard(std::shared_ptr<CardHandle> inner, std::shared_ptr<FaultControl> control,
-              BackendInfo info)
-        : inner_(std::move(inner)), control_(std::move(control)), info_(std::move(info)) {}
+              const BackendInfo& info)
+        : inner_(std::move(inner)), control_(std::move(control)), info_(info) {}
     const BackendInfo& info() const noexcept override { return info_; }
     Result<std::unique_ptr<Backend>> open() override {
         QAICRT_CHECK(control_->enter(Verb::kOpen));
@@ -250,9 +250,9 @@ class FaultCard final : public CardHandle {
 
 std::shared_ptr<CardHandle> make_faulty(std::shared_ptr<CardHandle> inner,
                                         std::shared_ptr<FaultControl> control,
-                                        std::optional<BackendInfo> info) {
-    BackendInfo shown = info ? std::move(*info) : inner->info();
-    return std::make_shared<FaultCard>(std::move(inner), std::move(control), std::move(shown));
+                                        const std::optional<BackendInfo>& info) {
+    const BackendInfo shown = info ? *info : inner->info();
+    return std::make_shared<FaultCard>(std::move(inner), std::move(control), shown);
 }
 
 }  // namespace qaicrt::backend

@@ -83,6 +83,6 @@ class FaultControl {
 /// `inner` with faults; `info` replaces the card's own description when given.
 std::shared_ptr<CardHandle> make_faulty(std::shared_ptr<CardHandle> inner,
                                         std::shared_ptr<FaultControl> control,
-                                        std::optional<BackendInfo> info = std::nullopt);
+                                        const std::optional<BackendInfo>& info = std::nullopt);
 
 }  // namespace qaicrt::backend

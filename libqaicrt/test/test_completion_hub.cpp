@@ -18,7 +18,7 @@ using std::chrono::seconds;
 
 /// One run of one BO (or several) with the entries that submit it.
 struct TestRun {
-    explicit TestRun(std::vector<std::uint32_t> bos) {
+    explicit TestRun(const std::vector<std::uint32_t>& bos) {
         for (const std::uint32_t bo : bos) {
             run.bos.push_back({bo});
             entries.push_back({{bo}, Direction::kToDevice});
@@ -30,8 +30,8 @@ struct TestRun {
 
 class HubTest : public ::testing::Test {
   protected:
-    TestRun& add(std::vector<std::uint32_t> bos) {
-        runs.push_back(std::make_unique<TestRun>(std::move(bos)));
+    TestRun& add(const std::vector<std::uint32_t>& bos) {
+        runs.push_back(std::make_unique<TestRun>(bos));
         hub.add(runs.back()->run);
         return *runs.back();
     }

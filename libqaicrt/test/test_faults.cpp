@@ -190,8 +190,7 @@ TEST_F(FaultTest, an_inference_that_never_ends_is_given_up_by_its_destructor) {
     EXPECT_EQ(control->open_bos(), 0);
 }
 
-// --- restarts
-// ---------------------------------------------------------------------------------------------
+// --- restarts ---
 
 /// Replaces the status of answers to `type` for the next `times` answers.
 void answer_status(FaultControl& control, std::uint32_t type, std::int32_t status, int times) {
@@ -274,12 +273,11 @@ TEST_F(FaultTest, a_deactivation_that_stays_refused_is_reported_and_can_be_repea
     EXPECT_TRUE(activation.deactivate());
 }
 
-// --- a card that lies
-// -------------------------------------------------------------------------------------
+// --- a card that lies ---
 
 using Rewrite = std::function<void(std::uint32_t command, Replies& replies)>;
 
-void rewrite(FaultControl& control, Rewrite change) {
+void rewrite(FaultControl& control, const Rewrite& change) {
     control.on_reply(
         [change](std::span<const backend::UserTransaction> message, Result<Replies>& result) {
             if (!result) {
@@ -380,10 +378,10 @@ TEST_F(FaultTest, texts_without_an_end_do_not_leave_their_fields) {
     EXPECT_FALSE(status.emulated);
 }
 
-// --- which program on which card
-// --------------------------------------------------------------------------
+// --- which program on which card ---
 
-void patch_status(FaultControl& control, std::size_t offset, std::vector<std::uint8_t> bytes) {
+void patch_status(FaultControl& control, std::size_t offset,
+                  const std::vector<std::uint8_t>& bytes) {
     rewrite(control, [=](std::uint32_t number, Replies& replies) {
         if (number == 13) {
             std::memcpy(command_of(replies)->command.data() + 8 + offset, bytes.data(),

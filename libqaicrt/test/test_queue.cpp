@@ -96,7 +96,7 @@ TEST_F(QueueTest, deactivation_gives_every_job_back_as_cancelled_or_done) {
         must(Activation::create(open_emu(), must_load(matmul_qpc(200)), {4, seconds(5)}));
     Queue queue = must(Queue::create(
         slow, [&](const QueueResult& result) { (result.status ? done : cancelled) += 1; }));
-    const std::vector<float> x(200 * 200, 1.0F);
+    const std::vector<float> x(40000, 1.0F);
     const std::span<const std::byte> input = std::as_bytes(std::span(x));
     for (std::uint64_t i = 0; i < 4; ++i) {
         ASSERT_TRUE(queue.enqueue(i, {&input, 1}));

@@ -13,6 +13,8 @@
 namespace qaicrt::backend::emu {
 namespace {
 
+constexpr std::size_t kMaxMessage = 65536;
+static_assert(kMaxMessage == AIC100_NNC_MAX_TO_DEV);
 constexpr std::size_t kSmallestDmaRoom = sizeof(aic100_trans_dma_xfer) + sizeof(aic100_addr_size);
 
 Error damaged(const char* what) {
@@ -27,7 +29,7 @@ WireMessage::WireMessage(std::uint32_t handle, std::uint32_t partition)
 template <class T>
 Status WireMessage::add(std::uint32_t type, T& transaction, std::span<const std::byte> tail) {
     const std::size_t bytes = sizeof(T) + tail.size();
-    if (bytes > AIC100_NNC_MAX_TO_DEV - bytes_.size()) {
+    if (bytes > kMaxMessage - bytes_.size()) {
         return sys_error(ENOSPC, "a message to the card has at most 65536 bytes");
     }
     std::memcpy(&transaction,
@@ -86,10 +88,10 @@ Status WireMessage::add_terminate(std::uint32_t handle) {
 }
 
 Result<std::size_t> WireMessage::dma_room() const {
-    if (AIC100_NNC_MAX_TO_DEV - bytes_.size() < kSmallestDmaRoom + kDmaReserve) {
+    if (kMaxMessage - bytes_.size() < kSmallestDmaRoom + kDmaReserve) {
         return sys_error(ENOMEM, "the message has no room left for a DMA transfer");
     }
-    return (AIC100_NNC_MAX_TO_DEV - kDmaReserve - bytes_.size() - sizeof(aic100_trans_dma_xfer)) /
+    return (kMaxMessage - kDmaReserve - bytes_.size() - sizeof(aic100_trans_dma_xfer)) /
            sizeof(aic100_addr_size);
 }
 

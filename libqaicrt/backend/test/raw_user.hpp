@@ -84,8 +84,9 @@ class RawUser {
         return backend->slices_attach(handle, dbc, direction, slices);
     }
 
-    Status submit(std::vector<BoHandle> handles) {
+    Status submit(const std::vector<BoHandle>& handles) {
         std::vector<ExecuteEntry> entries;
+        entries.reserve(handles.size());
         for (const BoHandle handle : handles) {
             entries.push_back({handle, Direction::kToDevice});
         }

@@ -17,7 +17,7 @@ using Access = BusMemory::Access;
 class BusMemoryTest : public ::testing::Test {
   protected:
     void SetUp() override {
-        auto pages = HostPages::create(4 * 4096);
+        auto pages = HostPages::create(16384);
         ASSERT_TRUE(pages);
         pages_ = std::move(pages).value();
         for (std::size_t i = 0; i < pages_.data().size(); ++i) {
@@ -29,7 +29,7 @@ class BusMemoryTest : public ::testing::Test {
 };
 
 TEST_F(BusMemoryTest, pieces_end_on_segment_boundaries_and_keep_the_page_offset) {
-    const auto data = pages_.data().subspan(100, 3 * 4096);
+    const auto data = pages_.data().subspan(100, 12288);
     const auto segments = memory_.map(data, 4096, Access::kReadOnly);
     ASSERT_EQ(segments.size(), 4U);
     EXPECT_EQ(segments[0].bytes, 4096U - 100);

@@ -285,6 +285,7 @@ TEST_F(EmuBackendTest, deactivation_cancels_what_is_in_flight) {
 TEST_F(EmuBackendTest, every_waiter_learns_of_the_deactivation) {
     start(64);
     std::vector<std::thread> waiters;
+    waiters.reserve(4);
     std::atomic<int> refused{0};
     for (int i = 0; i < 4; ++i) {
         waiters.emplace_back([&] {

@@ -141,10 +141,11 @@ TEST(EmuManage, a_long_transfer_from_mid_page) {
     transfer(40 << 20, 123);
 }
 TEST(EmuManage, transfers_around_the_limit_of_one_message) {
-    // 4023 pairs fit behind the 48-byte passthrough.
+    // 4023 or 4024 pairs fit behind the 48-byte passthrough.
+    constexpr std::int64_t kMiddle = std::int64_t{4024} * 4096;
     for (const std::int64_t delta : {-4097, -4096, -1, 0, 1, 4096, 4097}) {
-        transfer(static_cast<std::uint64_t>(4024 * 4096 + delta), 0);
-        transfer(static_cast<std::uint64_t>(4024 * 4096 + delta), 4095);
+        transfer(static_cast<std::uint64_t>(kMiddle + delta), 0);
+        transfer(static_cast<std::uint64_t>(kMiddle + delta), 4095);
     }
 }
 

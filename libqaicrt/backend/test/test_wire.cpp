@@ -143,7 +143,7 @@ TEST(WireReply, the_known_reply_reads_back) {
 
 TEST(WireReply, a_flipped_bit_breaks_the_checksum) {
     auto bytes = unhex(kStatusReply);
-    for (std::size_t bit = 32 * 8; bit < bytes.size() * 8; ++bit) {
+    for (std::size_t bit = 256; bit < bytes.size() * 8; ++bit) {
         bytes[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
         auto reply = WireReply::open(bytes);
         ASSERT_TRUE(reply);
