@@ -14,7 +14,7 @@ namespace qaicrt::backend::emu {
 namespace {
 
 constexpr std::size_t kMaxMessage = 65536;
-static_assert(kMaxMessage == AIC100_NNC_MAX_TO_DEV);
+static_assert(static_cast<unsigned>(kMaxMessage) == AIC100_NNC_MAX_TO_DEV);
 constexpr std::size_t kSmallestDmaRoom = sizeof(aic100_trans_dma_xfer) + sizeof(aic100_addr_size);
 
 Error damaged(const char* what) {
