@@ -69,7 +69,8 @@ Status Activation::Impl::activate(std::chrono::milliseconds timeout) {
     }
     QAICRT_CHECK(status);
     active_ = true;
-    hub = std::make_unique<CompletionHub>(backend(), where.dbc, depth);
+    QAICRT_TRY(auto source, backend().completions(where.dbc));
+    hub = std::make_unique<CompletionHub>(backend(), where.dbc, std::move(source), depth);
     for (const StencilBuffer& buffer : program.impl().stencil.buffers) {
         QAICRT_TRY(auto absolute, rebase(buffer, where));
         slices.push_back(std::move(absolute));
@@ -146,7 +147,9 @@ Status Activation::Impl::deactivate() {
     }
     if (status) {
         active_ = false;
-        hub->close();
+        if (hub != nullptr) {
+            hub->close();
+        }
     }
     return status;
 }
@@ -204,7 +207,7 @@ Result<std::size_t> Activation::poll(std::chrono::milliseconds timeout) const {
 }
 
 Result<int> Activation::completion_fd() const {
-    return impl_->backend().completion_fd(impl_->where.dbc);
+    return impl_->hub->fd();
 }
 
 Status Activation::deactivate() {

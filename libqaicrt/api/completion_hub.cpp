@@ -46,8 +46,9 @@ const char* completion_words(std::int32_t status) {
 
 }  // namespace
 
-CompletionHub::CompletionHub(backend::Backend& backend, std::uint32_t dbc, unsigned depth)
-    : backend_(backend), dbc_(dbc), depth_(depth) {}
+CompletionHub::CompletionHub(backend::Backend& backend, std::uint32_t dbc,
+                             std::shared_ptr<backend::CompletionSource> source, unsigned depth)
+    : backend_(backend), dbc_(dbc), source_(std::move(source)), depth_(depth) {}
 
 void CompletionHub::add(Run& run) {
     const Lock lock(mutex_);
@@ -215,7 +216,7 @@ Status CompletionHub::reap_once(Lock& lock, Clock::time_point deadline) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
     reaping_ = true;
     lock.unlock();
-    auto count = backend_.reap(dbc_, completions, std::max(left, std::chrono::milliseconds{0}));
+    auto count = source_->reap(completions, std::max(left, std::chrono::milliseconds{0}));
     lock.lock();
     reaping_ = false;
     changed_.notify_all();  // even for nothing: someone else must become the reaper
@@ -348,7 +349,7 @@ void CompletionHub::close() {
     Lock lock(mutex_);
     std::array<backend::Completion, kReapBatch> completions;
     while (true) {
-        const auto count = backend_.reap(dbc_, completions, std::chrono::milliseconds{0});
+        const auto count = source_->reap(completions, std::chrono::milliseconds{0});
         if (!count || *count == 0) {
             break;
         }

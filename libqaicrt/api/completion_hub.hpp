@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Waiting for the runs of one activation, by any number of threads, without a thread of our own.
 ///
-/// One of the threads that wait is the *reaper*: it alone sits in Backend::reap(), without the
-/// hub's lock. What it takes is booked under the lock, everybody is woken, and whoever still waits
-/// may become the next reaper. All state changes under the lock and waiters test it under the lock,
-/// so no wake-up can be lost.
+/// One of the threads that wait is the *reaper*: it alone sits in CompletionSource::reap(), without
+/// the hub's lock. What it takes is booked under the lock, everybody is woken, and whoever still
+/// waits may become the next reaper. All state changes under the lock and waiters test it under the
+/// lock, so no wake-up can be lost.
 #pragma once
 
 #include "libqaicrt/backend/backend.hpp"
@@ -15,6 +15,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -44,7 +45,8 @@ struct Run {
 /// Thread safe. Runs must be added before use and removed before they die.
 class CompletionHub {
   public:
-    CompletionHub(backend::Backend& backend, std::uint32_t dbc, unsigned depth);
+    CompletionHub(backend::Backend& backend, std::uint32_t dbc,
+                  std::shared_ptr<backend::CompletionSource> source, unsigned depth);
 
     /// After an exception (no memory) remove() still takes back what was added.
     void add(Run& run);
@@ -66,6 +68,8 @@ class CompletionHub {
     /// The reason why nothing can run any more, if there is one.
     Status usable();
 
+    /// Readable while a run may have finished; see CompletionSource::fd().
+    Result<int> fd() { return source_->fd(); }
     /// The channel is gone: takes what is left of it, cancels the rest, refuses more.
     void close();
 
@@ -98,6 +102,7 @@ class CompletionHub {
 
     backend::Backend& backend_;
     const std::uint32_t dbc_;
+    const std::shared_ptr<backend::CompletionSource> source_;
     const unsigned depth_;
 
     std::mutex mutex_;  // order: this, then the backend's locks

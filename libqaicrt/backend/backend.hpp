@@ -94,6 +94,25 @@ struct BackendInfo {
     std::uint64_t segment_bytes = 4096;
 };
 
+/// The finished BOs of one activation of one channel. Stands for the activation, not for the
+/// channel's number: the card gives the number to the next program as soon as this one has ended,
+/// while somebody may still be about to ask for what this one did. Thread safe. Must not outlive
+/// its Backend.
+class CompletionSource {
+  public:
+    virtual ~CompletionSource() = default;
+
+    /// Takes finished BOs in the order they finished; waits up to `timeout` for the first (0: does
+    /// not wait). Returns how many were stored; 0 on timeout. After a deactivation it still gives
+    /// the BOs that were finished or cancelled, then EPERM. Errors: EPERM, ENODEV, EIO (the card
+    /// lies).
+    virtual Result<std::size_t> reap(std::span<Completion> out,
+                                     std::chrono::milliseconds timeout) = 0;
+    /// Readable while reap() would return something (now and then when it would not: reap() then
+    /// stores nothing and the descriptor is quiet again). Valid as long as this object.
+    virtual Result<int> fd() = 0;
+};
+
 /// One open of one card (a "user" in the protocol's sense). Thread safe unless a call says
 /// otherwise.
 class Backend {
@@ -123,16 +142,8 @@ class Backend {
     /// Queues all entries or none (kBusy with EAGAIN when the queue is full). Never blocks, never
     /// allocates.
     virtual Status submit(std::uint32_t dbc, std::span<const ExecuteEntry> batch) = 0;
-    /// Takes finished BOs of this channel in the order they finished; waits up to `timeout` for the
-    /// first (0: does not wait). Returns how many were stored; 0 on timeout. After a deactivation
-    /// it still gives the cancelled BOs, then EPERM. Errors: EPERM (not this user's channel),
-    /// ENODEV, EIO (the card lies).
-    virtual Result<std::size_t> reap(std::uint32_t dbc, std::span<Completion> out,
-                                     std::chrono::milliseconds timeout) = 0;
-    /// Readable while reap() would return something (now and then when it would not: reap() then
-    /// stores nothing and the descriptor is quiet again). Owned by the backend, valid until the
-    /// next activation of that channel or the close.
-    virtual Result<int> completion_fd(std::uint32_t dbc) = 0;
+    /// Where the BOs of this channel's present activation finish. EPERM: not this user's channel.
+    virtual Result<std::shared_ptr<CompletionSource>> completions(std::uint32_t dbc) = 0;
 
     virtual Result<BoStats> stats(std::uint32_t dbc, BoHandle bo) = 0;
     /// Words of the card about the last failed workload of a channel, "" if it has none.

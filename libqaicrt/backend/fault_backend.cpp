@@ -10,8 +10,8 @@ namespace qaicrt::backend {
 
 const char* verb_name(Verb verb) noexcept {
     static constexpr const char* kNames[kVerbCount] = {
-        "open",   "manage", "bo_create", "bo_map",        "bo_close", "attach",
-        "detach", "submit", "reap",      "completion_fd", "stats"};
+        "open",   "manage", "bo_create",   "bo_map", "bo_close",      "attach",
+        "detach", "submit", "completions", "reap",   "completion_fd", "stats"};
     return kNames[static_cast<std::size_t>(verb)];
 }
 
@@ -96,6 +96,36 @@ Status FaultControl::enter(Verb verb, const std::string& detail) {
 }
 
 class FaultBackend final : public Backend {
+    class Source final : public CompletionSource {
+      public:
+        Source(std::shared_ptr<CompletionSource> inner, std::shared_ptr<FaultControl> control)
+            : inner_(std::move(inner)), control_(std::move(control)) {}
+
+        Result<std::size_t> reap(std::span<Completion> out,
+                                 std::chrono::milliseconds timeout) override {
+            QAICRT_CHECK(control_->enter(Verb::kReap));
+            auto count = inner_->reap(out, timeout);
+            FaultControl::ReapHook hook;
+            {
+                const std::lock_guard lock(control_->mutex_);
+                hook = control_->reap_hook_;
+            }
+            if (hook) {
+                hook(out, count);
+            }
+            return count;
+        }
+
+        Result<int> fd() override {
+            QAICRT_CHECK(control_->enter(Verb::kCompletionFd));
+            return inner_->fd();
+        }
+
+      private:
+        const std::shared_ptr<CompletionSource> inner_;
+        const std::shared_ptr<FaultControl> control_;
+    };
+
   public:
     FaultBackend(std::unique_ptr<Backend> inner, std::shared_ptr<FaultControl> control,
                  const BackendInfo& info)
@@ -177,24 +207,11 @@ class FaultBackend final : public Backend {
         return inner_->submit(dbc, batch);
     }
 
-    Result<std::size_t> reap(std::uint32_t dbc, std::span<Completion> out,
-                             std::chrono::milliseconds timeout) override {
-        QAICRT_CHECK(control_->enter(Verb::kReap));
-        auto count = inner_->reap(dbc, out, timeout);
-        FaultControl::ReapHook hook;
-        {
-            const std::lock_guard lock(control_->mutex_);
-            hook = control_->reap_hook_;
-        }
-        if (hook) {
-            hook(out, count);
-        }
-        return count;
-    }
-
-    Result<int> completion_fd(std::uint32_t dbc) override {
-        QAICRT_CHECK(control_->enter(Verb::kCompletionFd));
-        return inner_->completion_fd(dbc);
+    Result<std::shared_ptr<CompletionSource>> completions(std::uint32_t dbc) override {
+        QAICRT_CHECK(control_->enter(Verb::kCompletions));
+        QAICRT_TRY(auto source, inner_->completions(dbc));
+        return std::shared_ptr<CompletionSource>(
+            std::make_shared<Source>(std::move(source), control_));
     }
 
     Result<BoStats> stats(std::uint32_t dbc, BoHandle bo) override {

@@ -26,11 +26,12 @@ enum class Verb : std::uint8_t {
     kAttach,
     kDetach,
     kSubmit,
+    kCompletions,
     kReap,
     kCompletionFd,
     kStats,
 };
-inline constexpr std::size_t kVerbCount = 11;
+inline constexpr std::size_t kVerbCount = 12;
 const char* verb_name(Verb verb) noexcept;
 
 /// What goes wrong, shared by all opens of a faulty card. Thread safe.

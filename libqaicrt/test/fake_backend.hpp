@@ -13,7 +13,7 @@
 
 namespace qaicrt::test {
 
-class FakeBackend final : public backend::Backend {
+class FakeBackend final : public backend::Backend, public backend::CompletionSource {
   public:
     using Completion = backend::Completion;
 
@@ -96,7 +96,11 @@ class FakeBackend final : public backend::Backend {
         return {};
     }
 
-    Result<std::size_t> reap(std::uint32_t /*dbc*/, std::span<Completion> out,
+    Result<std::shared_ptr<backend::CompletionSource>> completions(std::uint32_t /*dbc*/) override {
+        // The test owns the card and keeps it longer than any hub.
+        return std::shared_ptr<backend::CompletionSource>(std::shared_ptr<void>(), this);
+    }
+    Result<std::size_t> reap(std::span<Completion> out,
                              std::chrono::milliseconds timeout) override {
         std::unique_lock lock(mutex_);
         most_reapers_ = std::max(most_reapers_, ++reapers_);
@@ -114,7 +118,7 @@ class FakeBackend final : public backend::Backend {
         return lie_.value_or(count);
     }
 
-    Result<int> completion_fd(std::uint32_t /*dbc*/) override { return -1; }
+    Result<int> fd() override { return -1; }
     Result<backend::BoStats> stats(std::uint32_t /*dbc*/, backend::BoHandle /*bo*/) override {
         return backend::BoStats{};
     }

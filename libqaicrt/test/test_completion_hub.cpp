@@ -44,7 +44,7 @@ class HubTest : public ::testing::Test {
         }
     }
     FakeBackend card;
-    CompletionHub hub{card, 0, 64};
+    CompletionHub hub{card, 0, *card.completions(0), 64};
     std::vector<std::unique_ptr<TestRun>> runs;
 };
 
@@ -85,7 +85,7 @@ TEST_F(HubTest, the_first_failure_is_the_runs_result) {
 }
 
 TEST_F(HubTest, busy_while_in_flight_and_beyond_the_depth) {
-    CompletionHub shallow(card, 0, 2);
+    CompletionHub shallow(card, 0, *card.completions(0), 2);
     TestRun a({10}), b({11}), c({12});
     for (TestRun* run : {&a, &b, &c}) {
         shallow.add(run->run);

@@ -76,10 +76,10 @@ TEST_F(FaultTest, without_faults_the_life_is_good_and_clean) {
     EXPECT_TRUE(status) << message_of(status);
     expect_clean("no fault");
     const auto trace = control->trace();
-    // status, constants twice, ELF, activation; then buffers.
+    // status, constants twice, ELF, activation, its completions.
     const std::vector<std::string> start(trace.begin(), trace.begin() + 7);
     EXPECT_EQ(start, (std::vector<std::string>{"open", "manage:13", "manage:15", "manage:16",
-                                               "manage:3", "manage:9", "bo_create"}));
+                                               "manage:3", "manage:9", "completions"}));
     const std::vector<std::string> end(trace.end() - 2, trace.end());
     EXPECT_EQ(end, (std::vector<std::string>{"manage:7", "manage:5"})) << "ELF, then constants";
 }

@@ -65,12 +65,12 @@ class BoList {
 };
 
 /// Thread safe.
-class DbcQueue {
+class DbcQueue final : public CompletionSource {
   public:
     /// Queue memory of `elements` requests. Errors: EINVAL (0, or sizes that do not fit 32 bits),
     /// ENOMEM.
     static Result<std::shared_ptr<DbcQueue>> create(EmuCard& card, std::uint32_t elements);
-    ~DbcQueue();
+    ~DbcQueue() override;
     DbcQueue(const DbcQueue&) = delete;
     DbcQueue& operator=(const DbcQueue&) = delete;
 
@@ -109,9 +109,8 @@ class DbcQueue {
         std::uint32_t tail_ = 0, free_ = 0, level_ = 0, added_ = 0;
     };
 
-    /// See Backend::reap().
-    Result<std::size_t> reap(std::span<Completion> out, std::chrono::milliseconds timeout);
-    int fd() const noexcept { return signal_->fd(); }
+    Result<std::size_t> reap(std::span<Completion> out, std::chrono::milliseconds timeout) override;
+    Result<int> fd() override { return signal_->fd(); }
 
     /// Under the backend's lock: the BO's stats as of now, whether it is in flight.
     BoStats stats(const Bo& bo);

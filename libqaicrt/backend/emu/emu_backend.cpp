@@ -50,11 +50,6 @@ bool EmuBackend::owns(std::uint32_t dbc) const {
     return channels_[dbc].owned;
 }
 
-std::shared_ptr<DbcQueue> EmuBackend::queue_of(std::uint32_t dbc) const {
-    const std::shared_lock lock(mutex_);
-    return channels_[dbc].queue;
-}
-
 Result<BoHandle> EmuBackend::bo_create(std::uint64_t bytes) {
     if (bytes == 0 || bytes > ~std::uint64_t{0} - kHostPageBytes) {
         return sys_error(EINVAL, "a buffer needs a size of at least one byte");
@@ -206,27 +201,15 @@ Status EmuBackend::submit(std::uint32_t dbc, std::span<const ExecuteEntry> batch
     return {};
 }
 
-Result<std::size_t> EmuBackend::reap(std::uint32_t dbc, std::span<Completion> out,
-                                     std::chrono::milliseconds timeout) {
+Result<std::shared_ptr<CompletionSource>> EmuBackend::completions(std::uint32_t dbc) {
     if (dbc >= channels_.size()) {
         return bad_dbc(dbc);
     }
-    const auto queue = queue_of(dbc);
-    if (queue == nullptr) {
+    const std::shared_lock lock(mutex_);
+    if (!owns(dbc)) {
         return sys_error(EPERM, "channel " + std::to_string(dbc) + " is not this user's");
     }
-    return queue->reap(out, timeout);
-}
-
-Result<int> EmuBackend::completion_fd(std::uint32_t dbc) {
-    if (dbc >= channels_.size()) {
-        return bad_dbc(dbc);
-    }
-    const auto queue = queue_of(dbc);
-    if (queue == nullptr) {
-        return sys_error(EPERM, "channel " + std::to_string(dbc) + " is not this user's");
-    }
-    return queue->fd();
+    return std::shared_ptr<CompletionSource>(channels_[dbc].queue);
 }
 
 Result<BoStats> EmuBackend::stats(std::uint32_t dbc, BoHandle bo) {

@@ -34,9 +34,7 @@ class EmuBackend final : public Backend {
                          std::span<const Slice> slices) override;
     Status slices_detach(BoHandle bo) override;
     Status submit(std::uint32_t dbc, std::span<const ExecuteEntry> batch) override;
-    Result<std::size_t> reap(std::uint32_t dbc, std::span<Completion> out,
-                             std::chrono::milliseconds timeout) override;
-    Result<int> completion_fd(std::uint32_t dbc) override;
+    Result<std::shared_ptr<CompletionSource>> completions(std::uint32_t dbc) override;
     Result<BoStats> stats(std::uint32_t dbc, BoHandle bo) override;
     std::string workload_error(std::uint32_t dbc) const override;
     std::string refusal_words() const override;
@@ -51,7 +49,6 @@ class EmuBackend final : public Backend {
 
     std::shared_ptr<Bo> find(BoHandle bo) const;  // needs mutex_
     bool owns(std::uint32_t dbc) const;           // needs mutex_
-    std::shared_ptr<DbcQueue> queue_of(std::uint32_t dbc) const;
     Status detach_from_user(std::uint32_t dbc);
     void give_back(std::uint32_t dbc);
     void install(std::uint32_t dbc, std::shared_ptr<DbcQueue> queue);

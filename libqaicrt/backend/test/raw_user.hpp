@@ -48,6 +48,9 @@ class RawUser {
         ASSERT_TRUE(activated) << activated.error().message;
         where = *activated;
         dbc = where.dbc;
+        auto made = backend->completions(dbc);
+        ASSERT_TRUE(made) << made.error().message;
+        source = *made;
     }
 
     Status deactivate() {
@@ -96,13 +99,14 @@ class RawUser {
     std::vector<Completion> reap(std::size_t most = 64,
                                  std::chrono::milliseconds timeout = std::chrono::seconds(5)) {
         std::vector<Completion> out(most);
-        auto count = backend->reap(dbc, out, timeout);
+        auto count = source->reap(out, timeout);
         EXPECT_TRUE(count) << count.error().message;
         out.resize(count ? *count : 0);
         return out;
     }
 
     std::unique_ptr<Backend> backend;
+    std::shared_ptr<CompletionSource> source;  ///< of the last activate(); dies before `backend`
     nnc::Activated where;
     std::uint32_t dbc = 0;
 

@@ -38,7 +38,7 @@ class EmuBackendTest : public ::testing::Test {
         }
     }
     bool readable() {
-        const auto fd = user->backend->completion_fd(user->dbc);
+        const auto fd = user->source->fd();
         EXPECT_TRUE(fd);
         pollfd descriptor{*fd, POLLIN, 0};
         return ::poll(&descriptor, 1, 0) == 1;
@@ -248,7 +248,7 @@ TEST_F(EmuBackendTest, the_descriptor_is_readable_while_something_is_to_be_reape
         ASSERT_TRUE(user->attach(bos.back(), {user->slice(0, 64)}));
     }
     ASSERT_TRUE(user->submit(bos));
-    const auto fd = user->backend->completion_fd(user->dbc);
+    const auto fd = user->source->fd();
     pollfd descriptor{*fd, POLLIN, 0};
     ASSERT_EQ(::poll(&descriptor, 1, 5000), 1);
     std::size_t reaped = 0;
@@ -277,7 +277,7 @@ TEST_F(EmuBackendTest, deactivation_cancels_what_is_in_flight) {
     EXPECT_EQ(woken[0].bo, stuck);
     EXPECT_EQ(woken[0].sys_errno, ECANCELED);
     Completion out;
-    EXPECT_EQ(errno_of(user->backend->reap(user->dbc, {&out, 1}, milliseconds(0))), EPERM);
+    EXPECT_EQ(errno_of(user->source->reap({&out, 1}, milliseconds(0))), EPERM);
     EXPECT_EQ(errno_of(user->submit({stuck})), EPERM);
     EXPECT_EQ(errno_of(user->attach(stuck, {user->slice(0, 64)})), EINVAL);
 }
@@ -290,7 +290,7 @@ TEST_F(EmuBackendTest, every_waiter_learns_of_the_deactivation) {
     for (int i = 0; i < 4; ++i) {
         waiters.emplace_back([&] {
             Completion out;
-            const auto result = user->backend->reap(user->dbc, {&out, 1}, std::chrono::seconds(30));
+            const auto result = user->source->reap({&out, 1}, std::chrono::seconds(30));
             refused += errno_of(result) == EPERM ? 1 : 0;
         });
     }
@@ -300,6 +300,25 @@ TEST_F(EmuBackendTest, every_waiter_learns_of_the_deactivation) {
         waiter.join();
     }
     EXPECT_EQ(refused, 4);
+}
+
+TEST_F(EmuBackendTest, the_next_activation_of_a_channel_keeps_its_completions) {
+    const auto qpc = test::scale_qpc(kElements, 2.0F, 0.0F);
+    start(64);
+    const auto ended = user->source;
+    const std::uint32_t number = user->dbc;
+    ASSERT_TRUE(user->deactivate());
+    user->activate(qpc, 64);
+    ASSERT_EQ(user->dbc, number) << "the card gives the free channel out again";
+    const BoHandle bo = user->bo(4096);
+    ASSERT_TRUE(user->attach(bo, {user->slice(0, 64)}));
+    ASSERT_TRUE(user->submit({bo}));
+    pollfd descriptor{*user->source->fd(), POLLIN, 0};
+    ASSERT_EQ(::poll(&descriptor, 1, 5000), 1);
+    // Whoever still looks after the first activation must not take what belongs to the second.
+    Completion out;
+    EXPECT_EQ(errno_of(ended->reap({&out, 1}, milliseconds(0))), EPERM);
+    EXPECT_EQ(user->reap().size(), 1U);
 }
 
 TEST_F(EmuBackendTest, a_closed_bo_in_flight_stays_alive_until_its_channel_goes) {
@@ -325,9 +344,7 @@ TEST_F(EmuBackendTest, another_user_cannot_touch_the_channel) {
     const ExecuteEntry entry{bo, Direction::kToDevice};
     EXPECT_EQ(errno_of(other.backend->submit(user->dbc, {&entry, 1})), EPERM);
     EXPECT_EQ(errno_of(other.attach(bo, {other.slice(0, 64)})), EINVAL);
-    Completion out;
-    EXPECT_EQ(errno_of(other.backend->reap(user->dbc, {&out, 1}, milliseconds(0))), EPERM);
-    EXPECT_EQ(errno_of(other.backend->completion_fd(user->dbc)), EPERM);
+    EXPECT_EQ(errno_of(other.backend->completions(user->dbc)), EPERM);
     EXPECT_EQ(errno_of(other.deactivate()), EPERM);
     EXPECT_EQ(other.backend->workload_error(user->dbc), "");
     const BoHandle mine = user->bo(4096);
