@@ -153,6 +153,21 @@ std::span<const OpDef> matmul_ops();
 std::span<const OpDef> shape_ops();
 std::span<const OpDef> movement_ops();
 std::span<const OpDef> mx_ops();
+std::span<const OpDef> math_ops();
+std::span<const OpDef> logic_ops();
+std::span<const OpDef> reduce_ops();
+std::span<const OpDef> order_ops();
+std::span<const OpDef> norm_ops();
+std::span<const OpDef> einsum_ops();
+std::span<const OpDef> conv_ops();
+std::span<const OpDef> pool_ops();
+std::span<const OpDef> gather_ops();
+std::span<const OpDef> pad_ops();
+std::span<const OpDef> resize_ops();
+std::span<const OpDef> generate_ops();
+std::span<const OpDef> quantize_ops();
+std::span<const OpDef> recurrent_ops();
+std::span<const OpDef> control_ops();
 
 /// Null when there is no such operator, or not in this opset (then *other_opset is set).
 const OpDef* find_op(const std::string& domain, const std::string& op_type, std::int64_t opset,
