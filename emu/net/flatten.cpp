@@ -61,6 +61,7 @@ struct Scope {
     std::map<std::string, std::string> names;
     std::map<std::string, const onnx::AttributeProto*> attributes;
     std::vector<const onnx::FunctionProto*> callers;
+    std::size_t branch_depth = 0;
 };
 
 class Flattener {
@@ -81,7 +82,7 @@ class Flattener {
     }
 
     template <class Nodes>
-    Status expand(const Nodes& nodes, const Scope& scope) {
+    Status expand(const Nodes& nodes, Scope& scope) {
         for (int i = 0; i < nodes.size(); ++i) {
             const onnx::NodeProto& proto = nodes.Get(i);
             FlatNode node = flat_node(proto, scope, i);
@@ -103,6 +104,7 @@ class Flattener {
                                          "does not import",
                                          quoted(node.label), proto.op_type(), quoted(node.domain)));
             }
+            QAICRT_CHECK(expand_branches(node, scope));
             flat_.push_back(std::move(node));
         }
         return {};
@@ -157,6 +159,44 @@ class Flattener {
         return mapped != scope.names.end() ? mapped->second : scope.prefix + name;
     }
 
+    /// The subgraphs of an If; those of other operators are refused with their node.
+    Status expand_branches(FlatNode& node, Scope& scope) {
+        if (!node.domain.empty() || node.proto->op_type() != "If") {
+            return {};
+        }
+        for (std::size_t i = 0; i < node.attributes.size(); ++i) {
+            auto& branch = node.graphs.emplace_back();
+            if (!node.attributes[i]->has_g()) {
+                continue;
+            }
+            if (scope.branch_depth >= kMaxBranchDepth) {
+                return Error(Errc::kUnsupported,
+                             fmt::format("node {} (If) lies inside {} branches of other If nodes, "
+                                         "more are not supported",
+                                         quoted(node.label), kMaxBranchDepth));
+            }
+            branch = std::make_shared<FlatGraph>();
+            branch->proto = &node.attributes[i]->g();
+            for (const auto& tensor : branch->proto->initializer()) {
+                branch->initializers.push_back(resolve(tensor.name(), scope));
+            }
+            for (const auto& output : branch->proto->output()) {
+                branch->outputs.push_back(resolve(output.name(), scope));
+            }
+            // Only labels tell a branch from what is around it: names resolve in the same way.
+            std::string prefix = fmt::format("{}/{}/", node.label, node.attribute_names[i]);
+            std::swap(scope.label_prefix, prefix);
+            std::swap(flat_, branch->nodes);
+            ++scope.branch_depth;
+            const Status expanded = expand(branch->proto->node(), scope);
+            --scope.branch_depth;
+            std::swap(flat_, branch->nodes);
+            std::swap(scope.label_prefix, prefix);
+            QAICRT_CHECK(expanded);
+        }
+        return {};
+    }
+
     Status call(const onnx::FunctionProto& function, const FlatNode& node, const Scope& outer) {
         const auto where = fmt::format("function {}", quoted(function.name()));
         for (const onnx::FunctionProto* caller : outer.callers) {
@@ -180,6 +220,7 @@ class Flattener {
         // The separator cannot collide: '\x1f' never starts a name that a file could hold legally.
         scope.prefix = fmt::format("{}\x1f{}/", node.label, calls_++);
         scope.label_prefix = node.label + "/";
+        scope.branch_depth = outer.branch_depth;
         scope.callers = outer.callers;
         scope.callers.push_back(&function);
         bind(function, node, scope);
@@ -247,7 +288,8 @@ std::string refused_attribute(const FlatNode& node) {
     for (std::size_t i = 0; i < node.attributes.size(); ++i) {
         const onnx::AttributeProto& a = *node.attributes[i];
         const std::string name = quoted(node.attribute_names[i]);
-        if (a.has_g() || a.graphs_size() != 0) {
+        const bool branch = i < node.graphs.size() && node.graphs[i] != nullptr;
+        if ((a.has_g() && !branch) || a.graphs_size() != 0) {
             return fmt::format("its attribute {} is a subgraph, which is not supported", name);
         }
         if (a.has_sparse_tensor() || a.sparse_tensors_size() != 0) {

@@ -14,10 +14,20 @@
 namespace qaicnet {
 
 struct OpDef;
+struct Subgraph;
 
-/// One attribute of a node. Subgraphs, strings lists and sparse tensors never get this far.
+/// One attribute of a node. Strings lists and sparse tensors never get this far.
 struct Attribute {
-    enum class Kind : std::uint8_t { kInt, kFloat, kString, kInts, kFloats, kTensor, kOther };
+    enum class Kind : std::uint8_t {
+        kInt,
+        kFloat,
+        kString,
+        kInts,
+        kFloats,
+        kTensor,
+        kGraph,
+        kOther
+    };
     std::string name;
     Kind kind = Kind::kOther;
     std::int64_t i = 0;
@@ -26,7 +36,8 @@ struct Attribute {
     std::vector<std::int64_t> ints;
     std::vector<float> floats;
     Constant tensor;
-    std::string type_name;  ///< ONNX's word, for messages
+    std::shared_ptr<Subgraph> graph;  ///< a branch of If (subgraph.hpp)
+    std::string type_name;            ///< ONNX's word, for messages
 };
 
 /// One tensor of the graph: an input, a constant or the result of a node.

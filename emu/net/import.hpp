@@ -16,6 +16,7 @@
 namespace onnx {
 class AttributeProto;
 class FunctionProto;
+class GraphProto;
 class ModelProto;
 class NodeProto;
 class TensorProto;
@@ -27,6 +28,8 @@ namespace qaicnet {
 qaicrt::Result<Constant> import_tensor(const onnx::TensorProto& tensor, const std::string& where,
                                        std::span<const std::byte> constants, Budget& budget);
 
+struct FlatGraph;
+
 /// A node of the graph or, with names mapped to the caller's, of a function that the graph calls.
 struct FlatNode {
     const onnx::NodeProto* proto = nullptr;
@@ -36,7 +39,19 @@ struct FlatNode {
     std::vector<std::string> inputs, outputs;
     std::vector<const onnx::AttributeProto*> attributes;  ///< references resolved
     std::vector<std::string> attribute_names;  ///< the node's own, not the referenced one's
+    /// Of an If: its branches, one for each attribute (null for an attribute that is no graph).
+    std::vector<std::shared_ptr<FlatGraph>> graphs;
 };
+
+/// A branch of an If: its nodes, and its names as they are known inside the function that holds it.
+struct FlatGraph {
+    const onnx::GraphProto* proto = nullptr;
+    std::vector<FlatNode> nodes;
+    std::vector<std::string> initializers, outputs;
+};
+
+/// Branches inside branches, counted through calls of functions.
+inline constexpr std::size_t kMaxBranchDepth = 16;
 
 /// The nodes and the attribute defaults that they point to; both point into the model as well.
 struct FlatModel {
@@ -44,9 +59,9 @@ struct FlatModel {
     std::vector<std::shared_ptr<onnx::AttributeProto>> defaults;
 };
 
-/// Walks all nodes in the order of the file, functions expanded in place.
-/// Errors: kFormat for a recursive function or a missing opset, kUnsupported for an opset out of
-/// range, kNoMemory when expansion exceeds the budget.
+/// Walks all nodes in the order of the file, functions expanded in place, branches of If beside
+/// their node. Errors: kFormat for a recursive function or a missing opset, kUnsupported for an
+/// opset out of range or branches nested too deeply, kNoMemory when expansion exceeds the budget.
 qaicrt::Result<FlatModel> flatten_nodes(const onnx::ModelProto& model, Budget& budget);
 
 /// Why a node's attributes cannot be imported at all (a subgraph, strings, …); "" when they can.

@@ -2,6 +2,7 @@
 /// Graph inputs, initializers and nodes by index; all names checked.
 #include "emu/net/import.hpp"
 #include "emu/net/op.hpp"
+#include "emu/net/subgraph.hpp"
 
 #include <fmt/format.h>
 #include <onnx/onnx_pb.h>
@@ -35,6 +36,8 @@ Attribute::Kind kind_of(const onnx::AttributeProto& a) {
             return Kind::kFloats;
         case onnx::AttributeProto::TENSOR:
             return Kind::kTensor;
+        case onnx::AttributeProto::GRAPH:
+            return Kind::kGraph;
         case onnx::AttributeProto::UNDEFINED:
             break;  // IR version 1: the field that is set tells
         default:
@@ -44,6 +47,7 @@ Attribute::Kind kind_of(const onnx::AttributeProto& a) {
            : a.has_f()           ? Kind::kFloat
            : a.has_s()           ? Kind::kString
            : a.has_t()           ? Kind::kTensor
+           : a.has_g()           ? Kind::kGraph
            : a.floats_size() > 0 ? Kind::kFloats
                                  : Kind::kInts;
 }
@@ -63,7 +67,20 @@ class Importer {
   public:
     Importer(const onnx::ModelProto& model, std::span<const std::byte> constants,
              const LoadOptions& options, Budget& budget)
-        : model_(model), constants_(constants), options_(options), budget_(budget) {}
+        : model_(model),
+          graph_proto_(model.graph()),
+          constants_(constants),
+          options_(options),
+          budget_(budget) {}
+
+    /// For a branch of If inside `outer`.
+    Importer(const onnx::GraphProto& branch, Importer& outer)
+        : model_(outer.model_),
+          graph_proto_(branch),
+          constants_(outer.constants_),
+          options_(outer.options_),
+          budget_(outer.budget_),
+          outer_(&outer) {}
 
     Result<Graph> run() {
         QAICRT_CHECK(check_symbols());
@@ -71,19 +88,98 @@ class Importer {
         QAICRT_CHECK(refuse_unsupported());
         QAICRT_CHECK(add_initializers());
         QAICRT_CHECK(add_inputs());
-        for (const FlatNode& node : flat.nodes) {
-            QAICRT_CHECK(add_outputs_of(node));
-        }
-        for (std::size_t i = 0; i < flat.nodes.size(); ++i) {
-            QAICRT_CHECK(connect(flat.nodes[i], graph_.nodes[i]));
-            QAICRT_CHECK(add_attributes(flat.nodes[i], graph_.nodes[i]));
-        }
+        QAICRT_CHECK(add_nodes(flat.nodes));
         QAICRT_CHECK(bind_outputs());
         QAICRT_CHECK(sort_nodes(graph_));
         return std::move(graph_);
     }
 
+    /// A branch keeps its failure: nobody minds unless the branch is used.
+    std::shared_ptr<Subgraph> run_branch(const FlatGraph& flat) {
+        auto branch = std::make_shared<Subgraph>();
+        if (Status imported = import_branch(flat); !imported) {
+            branch->failure = std::move(imported).error();
+        }
+        branch->graph = std::move(graph_);
+        branch->captures = std::move(captures_);
+        return branch;
+    }
+
   private:
+    Status add_nodes(const std::vector<FlatNode>& nodes) {
+        for (const FlatNode& node : nodes) {
+            QAICRT_CHECK(add_outputs_of(node));
+        }
+        for (std::size_t i = 0; i < nodes.size(); ++i) {
+            QAICRT_CHECK(connect(nodes[i], graph_.nodes[i]));
+            QAICRT_CHECK(add_attributes(nodes[i], graph_.nodes[i]));
+        }
+        return {};
+    }
+
+    Status import_branch(const FlatGraph& flat) {
+        if (graph_proto_.input_size() != 0) {
+            return Error(Errc::kFormat, "a branch of an If has inputs, which ONNX forbids");
+        }
+        QAICRT_CHECK(add_initializers(&flat.initializers));
+        QAICRT_CHECK(add_nodes(flat.nodes));
+        for (std::size_t i = 0; i < flat.outputs.size(); ++i) {
+            QAICRT_TRY(const int index, find(flat.outputs[i]));
+            if (index < 0) {
+                return Error(Errc::kFormat,
+                             fmt::format("output {} of a branch of an If is not computed by any "
+                                         "node",
+                                         quoted(flat.outputs[i])));
+            }
+            graph_.outputs.push_back(index);
+            Value& value = graph_.values[static_cast<std::size_t>(index)];
+            value.is_output = true;
+            value.declared_type =
+                graph_proto_.output(static_cast<int>(i)).type().tensor_type().elem_type();
+        }
+        return sort_nodes(graph_);
+    }
+
+    /// The value of that name here or, captured, in a graph around; -1 when there is none.
+    Result<int> find(const std::string& name) {
+        const auto found = index_.find(name);
+        if (found != index_.end()) {
+            return found->second;
+        }
+        if (outer_ == nullptr || name.empty()) {
+            return -1;
+        }
+        QAICRT_TRY(const int around, outer_->find(name));
+        if (around < 0) {
+            return -1;
+        }
+        // What a name costs in a branch of branches is not in the nodes that flatten counted.
+        if (!budget_.take(sizeof(Value) + 2 * name.size() + 64)) {
+            return Error(Errc::kNoMemory,
+                         "the branches of the model's If nodes need more than the memory limit; "
+                         "raise the limit");
+        }
+        QAICRT_TRY(const int index, define(name, "a captured value"));
+        captures_.push_back({index, around, 0});
+        return index;
+    }
+
+    /// The branch as an attribute; what it captures becomes inputs of the node, each once.
+    void add_branch(const FlatGraph& flat, Node& node, Attribute& attribute) {
+        attribute.graph = Importer(*flat.proto, *this).run_branch(flat);
+        std::unordered_map<int, std::size_t> place;
+        for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+            place.emplace(node.inputs[i], i);
+        }
+        for (Capture& capture : attribute.graph->captures) {
+            const auto [at, fresh] = place.emplace(capture.outer, node.inputs.size());
+            if (fresh) {
+                node.inputs.push_back(capture.outer);
+            }
+            capture.input = at->second;
+        }
+    }
+
     /// All of them at once, as the vendor's compiler lists them.
     Status refuse_unsupported() {
         const auto unsupported = find_unsupported(model_);
@@ -127,15 +223,19 @@ class Importer {
         return index;
     }
 
-    Status add_initializers() {
-        if (model_.graph().sparse_initializer_size() != 0) {
+    /// `names`: as a function's call renames them; null for the file's.
+    Status add_initializers(const std::vector<std::string>* names = nullptr) {
+        if (graph_proto_.sparse_initializer_size() != 0) {
             return Error(
                 Errc::kUnsupported,
                 "the model has sparse initializers, which are not supported; store them dense");
         }
-        for (const auto& proto : model_.graph().initializer()) {
+        for (int i = 0; i < graph_proto_.initializer_size(); ++i) {
+            const auto& proto = graph_proto_.initializer(i);
             const auto where = "initializer " + quoted(proto.name());
-            QAICRT_TRY(const int index, define(proto.name(), "an initializer"));
+            const std::string& name =
+                names != nullptr ? (*names)[static_cast<std::size_t>(i)] : proto.name();
+            QAICRT_TRY(const int index, define(name, "an initializer"));
             QAICRT_TRY(Constant constant, import_tensor(proto, where, constants_, budget_));
             Value& value = graph_.values[static_cast<std::size_t>(index)];
             value.tensor = std::move(constant.tensor);
@@ -234,6 +334,9 @@ class Importer {
             return Error(Errc::kUnsupported,
                          node_text(node) + " cannot run here: no such operator");
         }
+        if (const std::string reason = refused_attribute(flat); !reason.empty()) {
+            return Error(Errc::kUnsupported, fmt::format("{}: {}", node_text(node), reason));
+        }
         for (const std::string& name : flat.outputs) {
             if (name.empty()) {
                 node.outputs.push_back(-1);
@@ -251,13 +354,13 @@ class Importer {
                 node.inputs.push_back(-1);
                 continue;
             }
-            const auto found = index_.find(name);
-            if (found == index_.end()) {
+            QAICRT_TRY(const int index, find(name));
+            if (index < 0) {
                 return Error(Errc::kFormat,
                              fmt::format("{} reads {}, which nothing in the model defines",
                                          node_text(node), quoted(name)));
             }
-            node.inputs.push_back(found->second);
+            node.inputs.push_back(index);
         }
         while (!node.inputs.empty() && node.inputs.back() < 0) {
             node.inputs.pop_back();
@@ -314,6 +417,13 @@ class Importer {
             if (attribute.kind == Attribute::Kind::kTensor) {
                 const auto where = fmt::format("{}, attribute {}", node_text(node), attribute.name);
                 QAICRT_TRY(attribute.tensor, import_tensor(proto.t(), where, constants_, budget_));
+            } else if (attribute.kind == Attribute::Kind::kGraph) {
+                if (i >= flat.graphs.size() || flat.graphs[i] == nullptr) {
+                    return Error(Errc::kFormat,
+                                 fmt::format("{}: its attribute {} holds no graph", node_text(node),
+                                             quoted(attribute.name)));
+                }
+                add_branch(*flat.graphs[i], node, attribute);
             }
             node.attributes.push_back(std::move(attribute));
         }
@@ -344,11 +454,14 @@ class Importer {
     }
 
     const onnx::ModelProto& model_;
+    const onnx::GraphProto& graph_proto_;
     std::span<const std::byte> constants_;
     const LoadOptions& options_;
     Budget& budget_;
     Graph graph_;
     std::unordered_map<std::string, int> index_;
+    Importer* outer_ = nullptr;  ///< of the graph around a branch
+    std::vector<Capture> captures_;
 };
 
 }  // namespace

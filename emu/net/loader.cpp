@@ -2,6 +2,7 @@
 /// From a Graph to steps: infer shapes, fold constants, prepare kernels, plan memory, fix pointers.
 #include "emu/net/memory_plan.hpp"
 #include "emu/net/network_impl.hpp"
+#include "emu/net/subgraph.hpp"
 
 #include <fmt/format.h>
 
@@ -24,9 +25,8 @@ class Loader {
 
     Status run() {
         drop_dead_nodes();
-        for (Node& node : graph_.nodes) {
-            QAICRT_CHECK(infer(node));
-        }
+        QAICRT_CHECK(infer_in_order(graph_, [&](Node& node) { return infer(node); }));
+        drop_dead_nodes();
         QAICRT_CHECK(check_output_types());
         for (Node& node : graph_.nodes) {
             if (!is_done(node)) {

@@ -41,6 +41,7 @@ class Budget {
   public:
     explicit Budget(std::uint64_t limit) noexcept : limit_(limit) {}
     std::uint64_t limit() const noexcept { return limit_; }
+    std::uint64_t used() const noexcept { return used_; }
     bool take(std::uint64_t bytes) noexcept {
         if (bytes > limit_ - used_) {
             return false;
