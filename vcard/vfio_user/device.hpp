@@ -4,9 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
-#include <string>
 
 namespace qaicvcard::vfio_user {
 
@@ -25,9 +23,5 @@ class Device {
     /// returns.
     virtual void reset() = 0;
 };
-
-enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
-/// Takes one line without a newline. Called from any thread.
-using Log = std::function<void(LogLevel, const std::string&)>;
 
 }  // namespace qaicvcard::vfio_user

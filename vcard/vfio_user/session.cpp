@@ -10,9 +10,6 @@
 namespace qaicvcard::vfio_user {
 namespace {
 
-/// A client that does nothing but wrong must not fill the disk with our log.
-constexpr unsigned kMaxWarnings = 100;
-
 std::uint32_t irq_count(std::uint32_t index) {
     switch (index) {
         case kIrqMsi:
@@ -28,7 +25,7 @@ std::uint32_t irq_count(std::uint32_t index) {
 }  // namespace
 
 Session::Session(qaicrt::OwnedFd socket, int stop, const Served& served)
-    : connection_(std::move(socket), stop), served_(served) {}
+    : connection_(std::move(socket), stop), served_(served), complaints_(served.log, "vfio-user") {}
 
 Session::End Session::run() {
     Message message;
@@ -37,7 +34,7 @@ Session::End Session::run() {
     while (true) {
         const auto received = connection_.receive(message);
         if (received == Connection::Received::kNonsense) {
-            warn(connection_.problem());
+            complaints_.add(connection_.problem());
             end = End::kDropped;
             break;
         }
@@ -71,7 +68,7 @@ bool Session::negotiate(const Message& message) {
     if (message.header.command != static_cast<std::uint16_t>(Command::kVersion) ||
         (message.header.flags & (kTypeMask | kNoReply)) != kTypeCommand ||
         payload.size() <= sizeof(version) || payload.back() != std::byte{0}) {
-        warn("the client does not begin with a version message");
+        complaints_.add("the client does not begin with a version message");
         return false;
     }
     std::memcpy(version, payload.data(), sizeof(version));
@@ -80,7 +77,7 @@ bool Session::negotiate(const Message& message) {
     // accept() walks the text without building a tree of it, however deep a hostile one is.
     if (version[0] != 0 || json.find('{') == std::string_view::npos ||
         !nlohmann::json::accept(json)) {
-        warn(
+        complaints_.add(
             fmt::format("the client speaks version {}.{}, or names its abilities in something "
                         "that is not a JSON object",
                         version[0], version[1]));
@@ -94,7 +91,7 @@ bool Session::negotiate(const Message& message) {
 
 bool Session::dispatch(Message& message) {
     if ((message.header.flags & kTypeMask) != kTypeCommand) {
-        warn("a reply to nothing");
+        complaints_.add("a reply to nothing");
         return true;
     }
     answer_.clear();
@@ -305,18 +302,9 @@ int Session::region_write(const Message& message) {
 }
 
 void Session::refused(const Message& message, int error) {
-    warn(fmt::format("refused command {} ({} bytes, {} descriptors): {}", message.header.command,
-                     message.header.size, message.fds.size(), std::strerror(error)));
-}
-
-void Session::warn(std::string_view text) {
-    if (warnings_ < kMaxWarnings) {
-        served_.log(LogLevel::kWarning, "vfio-user: " + std::string(text));
-    } else if (warnings_ == kMaxWarnings) {
-        served_.log(LogLevel::kWarning,
-                    "vfio-user: further warnings about this client are left out");
-    }
-    warnings_ += warnings_ <= kMaxWarnings ? 1 : 0;
+    complaints_.add(fmt::format("refused command {} ({} bytes, {} descriptors): {}",
+                                message.header.command, message.header.size, message.fds.size(),
+                                std::strerror(error)));
 }
 
 }  // namespace qaicvcard::vfio_user

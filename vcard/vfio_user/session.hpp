@@ -2,6 +2,7 @@
 /// One client from its version message to its end.
 #pragma once
 
+#include "vcard/log.hpp"
 #include "vcard/vfio_user/connection.hpp"
 #include "vcard/vfio_user/device.hpp"
 #include "vcard/vfio_user/guest_memory.hpp"
@@ -9,7 +10,6 @@
 
 #include <cstddef>
 #include <span>
-#include <string_view>
 
 namespace qaicvcard::vfio_user {
 
@@ -53,13 +53,12 @@ class Session {
     int region_write(const Message& message);
     bool inside(const RegionAccess& access) const;
     void refused(const Message& message, int error);
-    void warn(std::string_view text);
 
     Connection connection_;
     const Served served_;
     std::vector<std::byte> answer_;
     qaicrt::OwnedFd notifiers_[2];  ///< kept for the client: error, request
-    unsigned warnings_ = 0;
+    Complaints complaints_;
 };
 
 }  // namespace qaicvcard::vfio_user
