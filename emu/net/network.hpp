@@ -60,6 +60,7 @@ struct LoadOptions {
     std::vector<SymbolBinding> symbols;
     std::uint64_t max_bytes = std::uint64_t{64}
                               << 30;  ///< refuse graphs whose tensors need more than this
+    bool passes = true;  ///< lower the graph (docs/design/net-lowering.md); off for comparisons
 };
 
 /// Splits [0, n) over threads; implementations must not change what is computed, only where.

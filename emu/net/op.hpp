@@ -154,6 +154,8 @@ std::span<const OpDef> shape_ops();
 std::span<const OpDef> movement_ops();
 std::span<const OpDef> mx_ops();
 std::span<const OpDef> math_ops();
+std::span<const OpDef> variadic_ops();
+std::span<const OpDef> parametric_activation_ops();
 std::span<const OpDef> logic_ops();
 std::span<const OpDef> reduce_ops();
 std::span<const OpDef> order_ops();

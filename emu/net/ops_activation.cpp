@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Relu, Sigmoid, Tanh, Clip. exp and tanh are the C library's, in FP32 (FP64 for DOUBLE).
-#include "emu/net/elementwise.hpp"
+/// Relu, Sigmoid, Tanh, Clip.
+#include "emu/net/unary.hpp"
+#include "emu/net/vector_math.hpp"
 
 #include <cmath>
 #include <limits>
@@ -36,36 +37,14 @@ struct TanhOp {
     }
 };
 
-Status infer_same(NodeContext& c, TypeSet allowed) {
-    QAICRT_CHECK(c.require_type(0, allowed));
-    return c.set_output(0, c.input(0).type, c.input(0).dims);
-}
-
 Status infer_relu(NodeContext& c) {
     return infer_same(c, kFloatTypes | kSignedInts);
 }
-Status infer_float(NodeContext& c) {
-    return infer_same(c, kFloatTypes);
-}
-
 Result<KernelPtr> prepare_relu(NodeContext& c) {
     const std::size_t count = c.input(0).count();
     return with_type(c.input(0).type, [&](auto tag) -> KernelPtr {
         return std::make_unique<UnaryKernel<decltype(tag), ReluOp>>(count, ReluOp{});
     });
-}
-
-template <class F>
-Result<KernelPtr> prepare_float(NodeContext& c) {
-    const std::size_t count = c.input(0).count();
-    switch (c.input(0).type) {
-        case ElemType::kFloat16:
-            return KernelPtr(std::make_unique<UnaryKernel<Half, F>>(count, F{}));
-        case ElemType::kDouble:
-            return KernelPtr(std::make_unique<UnaryKernel<double, F>>(count, F{}));
-        default:
-            return KernelPtr(std::make_unique<UnaryKernel<float, F>>(count, F{}));
-    }
 }
 
 /// Limits may be computed at run time; an absent one does not limit (not even Inf), a NaN one
@@ -145,8 +124,10 @@ Result<KernelPtr> prepare_clip(NodeContext& c) {
 
 constexpr OpDef kOps[] = {
     {"", "Relu", kMinOpset, kMaxOpset, 1, 1, 1, "", infer_relu, prepare_relu},
-    {"", "Sigmoid", kMinOpset, kMaxOpset, 1, 1, 1, "", infer_float, prepare_float<SigmoidOp>},
-    {"", "Tanh", kMinOpset, kMaxOpset, 1, 1, 1, "", infer_float, prepare_float<TanhOp>},
+    {"", "Sigmoid", kMinOpset, kMaxOpset, 1, 1, 1, "", infer_same_float,
+     prepare_bulk<sigmoid_all, SigmoidOp>},
+    {"", "Tanh", kMinOpset, kMaxOpset, 1, 1, 1, "", infer_same_float,
+     prepare_bulk<tanh_all, TanhOp>},
     {"", "Clip", kMinOpset, 10, 1, 1, 1, "min max", infer_clip, prepare_clip},
     {"", "Clip", 11, kMaxOpset, 1, 3, 1, "", infer_clip, prepare_clip},
 };

@@ -15,12 +15,31 @@ namespace {
 
 template <class F>
 void for_each_op(F&& visit) {
-    for (const auto table :
-         {elementwise_ops(), activation_ops(), softmax_ops(), cast_ops(),   matmul_ops(),
-          shape_ops(),       movement_ops(),   mx_ops(),      math_ops(),   logic_ops(),
-          reduce_ops(),      order_ops(),      norm_ops(),    einsum_ops(), conv_ops(),
-          pool_ops(),        gather_ops(),     pad_ops(),     resize_ops(), generate_ops(),
-          quantize_ops(),    recurrent_ops(),  control_ops()}) {
+    for (const auto table : {elementwise_ops(),
+                             activation_ops(),
+                             softmax_ops(),
+                             cast_ops(),
+                             matmul_ops(),
+                             shape_ops(),
+                             movement_ops(),
+                             mx_ops(),
+                             math_ops(),
+                             variadic_ops(),
+                             parametric_activation_ops(),
+                             logic_ops(),
+                             reduce_ops(),
+                             order_ops(),
+                             norm_ops(),
+                             einsum_ops(),
+                             conv_ops(),
+                             pool_ops(),
+                             gather_ops(),
+                             pad_ops(),
+                             resize_ops(),
+                             generate_ops(),
+                             quantize_ops(),
+                             recurrent_ops(),
+                             control_ops()}) {
         for (const OpDef& op : table) {
             visit(op);
         }
