@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Operators that change a shape or a name and no byte: Reshape, Flatten, Squeeze, Unsqueeze,
 /// Identity, Constant. All of them are views or constants, so none has a kernel.
-#include "emu/net/op.hpp"
+#include "emu/net/list_constant.hpp"
 
 #include <fmt/format.h>
 
@@ -130,19 +130,6 @@ Status infer_unsqueeze(NodeContext& c) {
 
 Status infer_identity(NodeContext& c) {
     return c.set_output_view(c.input(0).dims);
-}
-
-Result<Constant> list_constant(NodeContext& c, ElemType type, Shape dims, const void* data) {
-    Constant constant{{type, std::move(dims)}, nullptr};
-    auto buffer = Buffer::allocate(constant.tensor.bytes(), c.budget());
-    if (!buffer) {
-        return c.fail(Errc::kNoMemory, "there is no memory for its value");
-    }
-    if (buffer->size() != 0) {
-        std::memcpy(buffer->owned(), data, buffer->size());
-    }
-    constant.bytes = std::move(buffer);
-    return constant;
 }
 
 Status infer_constant(NodeContext& c) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Min, Max, Sum and Mean of any number of inputs; Pow and Mod of two.
+#include "emu/net/axes.hpp"
 #include "emu/net/elementwise.hpp"
 
 #include <array>
@@ -12,9 +13,6 @@ using qaicrt::Result;
 using qaicrt::Status;
 
 namespace {
-
-template <class T>
-using WideOf = std::conditional_t<std::is_same_v<T, Half>, float, T>;
 
 /// `count` elements from `at` on, with stride 0 or 1.
 template <class T>
