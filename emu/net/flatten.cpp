@@ -295,10 +295,9 @@ std::string refused_attribute(const FlatNode& node) {
         if (a.has_sparse_tensor() || a.sparse_tensors_size() != 0) {
             return fmt::format("its attribute {} is a sparse tensor, which is not supported", name);
         }
-        if (a.strings_size() != 0 || a.tensors_size() != 0 || a.has_tp() ||
-            a.type_protos_size() != 0) {
+        if (a.tensors_size() != 0 || a.has_tp() || a.type_protos_size() != 0) {
             return fmt::format(
-                "its attribute {} is a list of strings or tensors or a type, which is "
+                "its attribute {} is a list of tensors or a type, which is "
                 "not supported",
                 name);
         }

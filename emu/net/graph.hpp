@@ -16,7 +16,7 @@ namespace qaicnet {
 struct OpDef;
 struct Subgraph;
 
-/// One attribute of a node. Strings lists and sparse tensors never get this far.
+/// One attribute of a node. Lists of tensors and sparse tensors never get this far.
 struct Attribute {
     enum class Kind : std::uint8_t {
         kInt,
@@ -24,6 +24,7 @@ struct Attribute {
         kString,
         kInts,
         kFloats,
+        kStrings,
         kTensor,
         kGraph,
         kOther
@@ -35,6 +36,7 @@ struct Attribute {
     std::string s;
     std::vector<std::int64_t> ints;
     std::vector<float> floats;
+    std::vector<std::string> strings;
     Constant tensor;
     std::shared_ptr<Subgraph> graph;  ///< a branch of If (subgraph.hpp)
     std::string type_name;            ///< ONNX's word, for messages

@@ -34,6 +34,8 @@ Attribute::Kind kind_of(const onnx::AttributeProto& a) {
             return Kind::kInts;
         case onnx::AttributeProto::FLOATS:
             return Kind::kFloats;
+        case onnx::AttributeProto::STRINGS:
+            return Kind::kStrings;
         case onnx::AttributeProto::TENSOR:
             return Kind::kTensor;
         case onnx::AttributeProto::GRAPH:
@@ -43,13 +45,14 @@ Attribute::Kind kind_of(const onnx::AttributeProto& a) {
         default:
             return Kind::kOther;
     }
-    return a.has_i()             ? Kind::kInt
-           : a.has_f()           ? Kind::kFloat
-           : a.has_s()           ? Kind::kString
-           : a.has_t()           ? Kind::kTensor
-           : a.has_g()           ? Kind::kGraph
-           : a.floats_size() > 0 ? Kind::kFloats
-                                 : Kind::kInts;
+    return a.has_i()              ? Kind::kInt
+           : a.has_f()            ? Kind::kFloat
+           : a.has_s()            ? Kind::kString
+           : a.has_t()            ? Kind::kTensor
+           : a.has_g()            ? Kind::kGraph
+           : a.floats_size() > 0  ? Kind::kFloats
+           : a.strings_size() > 0 ? Kind::kStrings
+                                  : Kind::kInts;
 }
 
 bool has_word(std::string_view list, std::string_view word) {
@@ -345,7 +348,19 @@ class Importer {
             QAICRT_TRY(const int index, define(name, "a node's result"));
             node.outputs.push_back(index);
         }
+        add_unnamed_result(node);
         return {};
+    }
+
+    /// A first result that is left out while others are not (LSTM's Y) is made and not read:
+    /// kernels and passes may count on it.
+    void add_unnamed_result(Node& node) {
+        const bool others = std::any_of(node.outputs.begin(), node.outputs.end(),
+                                        [](int output) { return output >= 0; });
+        if (others && node.outputs[0] < 0) {
+            node.outputs[0] = static_cast<int>(graph_.values.size());
+            graph_.values.emplace_back().name = node.label + "/result 0";
+        }
     }
 
     Status connect(const FlatNode& flat, Node& node) {
@@ -413,6 +428,7 @@ class Importer {
             attribute.f = proto.f();
             attribute.s = proto.s();
             attribute.ints.assign(proto.ints().begin(), proto.ints().end());
+            attribute.strings.assign(proto.strings().begin(), proto.strings().end());
             attribute.floats.assign(proto.floats().begin(), proto.floats().end());
             if (attribute.kind == Attribute::Kind::kTensor) {
                 const auto where = fmt::format("{}, attribute {}", node_text(node), attribute.name);
