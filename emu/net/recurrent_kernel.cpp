@@ -100,7 +100,11 @@ class RecurrentKernel final : public Kernel {
 
   public:
     RecurrentKernel(RecurrentProblem problem, std::string where)
-        : p_(std::move(problem)), where_(std::move(where)), stacked_(p_.gates * p_.hidden) {
+        : p_(std::move(problem)),
+          unclipped_(p_),
+          where_(std::move(where)),
+          stacked_(p_.gates * p_.hidden) {
+        unclipped_.clipped = false;
         size_scratch();
     }
 
@@ -439,7 +443,7 @@ class RecurrentKernel final : public Kernel {
             out[i] += at.peephole[n + i] * c[i];
         }
         activate(p_, now.act[0], out, n);
-        activate(p_, now.act[2], h, n);
+        activate(unclipped_, now.act[2], h, n);
         for (std::size_t i = 0; i < n; ++i) {
             h[i] *= out[i];
         }
@@ -450,6 +454,7 @@ class RecurrentKernel final : public Kernel {
 
   private:
     RecurrentProblem p_;
+    RecurrentProblem unclipped_;  ///< for h: only the gates are clipped, as onnxruntime does
     std::string where_;
     std::size_t stacked_;  ///< rows of all gates
     std::shared_ptr<Buffer> w_, r_;
