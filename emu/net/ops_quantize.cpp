@@ -1,11 +1,288 @@
 // SPDX-License-Identifier: Apache-2.0
-/// QuantizeLinear and DequantizeLinear.
-#include "emu/net/op.hpp"
+/// QuantizeLinear and DequantizeLinear: one scale for all, one for each slice of an axis, or one
+/// for each block of an axis.
+#include "emu/net/axes.hpp"
+#include "emu/net/elementwise.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
 
 namespace qaicnet {
 
-std::span<const OpDef> quantize_ops() {
+using qaicrt::Errc;
+using qaicrt::Result;
+using qaicrt::Status;
+
+namespace {
+
+constexpr TypeSet kQuantized =
+    types_of({ElemType::kInt8, ElemType::kUInt8, ElemType::kInt16, ElemType::kUInt16});
+constexpr TypeSet kScales = types_of({ElemType::kFloat, ElemType::kFloat16});
+
+/// Which scale an element has: [outer, length, inner] around the axis, `block` of them together.
+struct ScaleMap {
+    std::size_t length = 1, inner = 1, block = 1, blocks = 1;
+    bool single = true;
+
+    std::size_t at(std::size_t element) const {
+        if (single) {
+            return 0;
+        }
+        const std::size_t row = element / inner;
+        return (row / length * blocks + row % length / block) * (per_slice_inner ? inner : 1) +
+               (per_slice_inner ? element % inner : 0);
+    }
+    bool per_slice_inner = false;  ///< blocked: the scales keep the inner axes
+};
+
+Result<ScaleMap> read_map(NodeContext& c) {
+    const Shape& dims = c.input(0).dims;
+    const Shape& scale = c.input(1).dims;
+    ScaleMap map;
+    QAICRT_TRY(const std::int64_t block, c.attr_int("block_size", 0));
+    if (block == 0 && c.input(1).count() == 1 && scale.size() <= 1) {
+        if (scale.empty() || dims.empty()) {
+            return map;
+        }
+    }
+    QAICRT_TRY(const std::int64_t attribute, c.attr_int("axis", 1));
+    if (c.opset() < 13 && block == 0) {
+        return c.input(1).count() == 1
+                   ? Result<ScaleMap>(map)
+                   : Result<ScaleMap>(c.malformed("the scale must be one element"));
+    }
+    if (block == 0 && c.input(1).count() == 1 &&
+        (attribute >= static_cast<std::int64_t>(dims.size()) || scale.empty())) {
+        return map;
+    }
+    QAICRT_TRY(const std::size_t axis, c.normal_axis(attribute, dims.size()));
+    const AxisSplit split = AxisSplit::at(dims, axis);
+    map.single = false;
+    map.length = std::max<std::size_t>(split.length, 1);
+    map.inner = std::max<std::size_t>(split.inner, 1);
+    if (block == 0) {
+        map.blocks = 0;  // every outer slice starts again with the first scale
+        if (scale != Shape{dims[axis]}) {
+            return c.input(1).count() == 1 ? Result<ScaleMap>(ScaleMap{})
+                                           : Result<ScaleMap>(c.malformed(fmt::format(
+                                                 "the scale {} does not fit axis {} of {}",
+                                                 dims_text(scale), axis, dims_text(dims))));
+        }
+        return map;
+    }
+    Shape wanted = dims;
+    if (block > 0) {
+        wanted[axis] = (dims[axis] + block - 1) / block;
+    }
+    if (block < 0 || scale != wanted) {
+        return c.malformed(fmt::format("the scale {} does not fit blocks of {} along axis {} of {}",
+                                       dims_text(scale), block, axis, dims_text(dims)));
+    }
+    map.block = static_cast<std::size_t>(block);
+    map.blocks = static_cast<std::size_t>(wanted[axis]);
+    map.per_slice_inner = true;
+    return map;
+}
+
+double scale_at(const std::byte* scales, ElemType type, std::size_t i) {
+    return type == ElemType::kFloat16 ? half_to_float(as<Half>(scales)[i]) : as<float>(scales)[i];
+}
+
+// --- QuantizeLinear
+
+/// y = saturate(round(x / scale) + zero point), ties to even.
+template <class T, class Q>
+class QuantizeKernel final : public Kernel {
+  public:
+    QuantizeKernel(const ScaleMap& map, std::size_t count, ElemType scale, bool zero)
+        : map_(map), count_(count), scale_(scale), zero_(zero) {}
+    Status run(const RunArgs& args) const override {
+        const T* in = as<T>(args.in[0]);
+        Q* out = as<Q>(args.out[0]);
+        const Q* zero = zero_ ? as<Q>(args.in[2]) : nullptr;
+        parallel_for(args.workers, count_, kElementGrain / 8,
+                     [&](std::size_t begin, std::size_t end) {
+                         for (std::size_t i = begin; i < end; ++i) {
+                             const std::size_t k = map_.at(i);
+                             const auto scale = static_cast<float>(scale_at(args.in[1], scale_, k));
+                             const float quotient = static_cast<float>(load_wide(in[i])) / scale;
+                             out[i] = saturate(std::nearbyint(quotient), zero ? zero[k] : Q{0});
+                         }
+                     });
+        return {};
+    }
+
+  private:
+    static Q saturate(float rounded, Q zero) {
+        using L = std::numeric_limits<Q>;
+        const double shifted = static_cast<double>(rounded) + static_cast<double>(zero);
+        if (!(shifted > static_cast<double>(L::lowest()))) {
+            return shifted != shifted ? zero : L::lowest();
+        }
+        return shifted >= static_cast<double>(L::max()) ? L::max() : static_cast<Q>(shifted);
+    }
+    ScaleMap map_;
+    std::size_t count_;
+    ElemType scale_;
+    bool zero_;
+};
+
+Result<ElemType> quantized_type(NodeContext& c) {
+    QAICRT_TRY(const std::int64_t wanted, c.attr_int("output_dtype", 0));
+    const ElemType zero = c.has_input(2) ? c.input(2).type : ElemType::kUndefined;
+    ElemType type = wanted != 0 ? static_cast<ElemType>(wanted) : zero;
+    type = type == ElemType::kUndefined ? ElemType::kUInt8 : type;
+    if (wanted < 0 || wanted > 31 || !contains(kQuantized, type) ||
+        (zero != ElemType::kUndefined && zero != type)) {
+        return c.fail(Errc::kUnsupported,
+                      fmt::format("quantising to {} is not supported",
+                                  onnx_type_name(static_cast<std::int32_t>(type))));
+    }
+    return type;
+}
+
+Status check_scale(NodeContext& c) {
+    QAICRT_CHECK(c.require_type(1, kScales));
+    if (c.has_input(2) && c.input(2).dims != c.input(1).dims) {
+        return c.malformed("the zero point differs from the scale in shape");
+    }
+    QAICRT_CHECK(read_map(c));
     return {};
+}
+
+Status infer_quantize(NodeContext& c) {
+    QAICRT_CHECK(
+        c.require_type(0, types_of({ElemType::kFloat, ElemType::kFloat16, ElemType::kInt32})));
+    QAICRT_CHECK(check_scale(c));
+    QAICRT_TRY(const ElemType type, quantized_type(c));
+    return c.set_output(0, type, c.input(0).dims);
+}
+
+template <class T>
+KernelPtr quantize_kernel(NodeContext& c, const ScaleMap& map) {
+    const std::size_t n = c.input(0).count();
+    const ElemType scale = c.input(1).type;
+    const bool zero = c.has_input(2);
+    switch (c.output().type) {
+        case ElemType::kInt8:
+            return std::make_unique<QuantizeKernel<T, std::int8_t>>(map, n, scale, zero);
+        case ElemType::kInt16:
+            return std::make_unique<QuantizeKernel<T, std::int16_t>>(map, n, scale, zero);
+        case ElemType::kUInt16:
+            return std::make_unique<QuantizeKernel<T, std::uint16_t>>(map, n, scale, zero);
+        default:
+            return std::make_unique<QuantizeKernel<T, std::uint8_t>>(map, n, scale, zero);
+    }
+}
+
+Result<KernelPtr> prepare_quantize(NodeContext& c) {
+    QAICRT_TRY(const ScaleMap map, read_map(c));
+    switch (c.input(0).type) {
+        case ElemType::kFloat16:
+            return quantize_kernel<Half>(c, map);
+        case ElemType::kInt32:
+            return quantize_kernel<std::int32_t>(c, map);
+        default:
+            return quantize_kernel<float>(c, map);
+    }
+}
+
+// --- DequantizeLinear
+
+/// y = (x - zero point) * scale
+template <class Q, class T>
+class DequantizeKernel final : public Kernel {
+  public:
+    DequantizeKernel(const ScaleMap& map, std::size_t count, ElemType scale, bool zero)
+        : map_(map), count_(count), scale_(scale), zero_(zero) {}
+    Status run(const RunArgs& args) const override {
+        const Q* in = as<Q>(args.in[0]);
+        T* out = as<T>(args.out[0]);
+        const Q* zero = zero_ ? as<Q>(args.in[2]) : nullptr;
+        parallel_for(args.workers, count_, kElementGrain / 8,
+                     [&](std::size_t begin, std::size_t end) {
+                         for (std::size_t i = begin; i < end; ++i) {
+                             const std::size_t k = map_.at(i);
+                             const std::int64_t distance =
+                                 std::int64_t{in[i]} - (zero ? std::int64_t{zero[k]} : 0);
+                             const auto scale = static_cast<float>(scale_at(args.in[1], scale_, k));
+                             out[i] = store_narrow<T>(static_cast<float>(distance) * scale);
+                         }
+                     });
+        return {};
+    }
+
+  private:
+    ScaleMap map_;
+    std::size_t count_;
+    ElemType scale_;
+    bool zero_;
+};
+
+Result<ElemType> dequantized_type(NodeContext& c) {
+    QAICRT_TRY(const std::int64_t wanted, c.attr_int("output_dtype", 0));
+    const ElemType type = wanted != 0 ? static_cast<ElemType>(wanted) : c.input(1).type;
+    if (wanted < 0 || wanted > 31 || !contains(kScales, type)) {
+        return c.fail(Errc::kUnsupported, "its result can be FLOAT or FLOAT16 only");
+    }
+    return type;
+}
+
+Status infer_dequantize(NodeContext& c) {
+    QAICRT_CHECK(c.require_type(0, kQuantized | types_of({ElemType::kInt32})));
+    QAICRT_CHECK(check_scale(c));
+    if (c.has_input(2)) {
+        QAICRT_CHECK(c.require_same_type(0, 2));
+    }
+    QAICRT_TRY(const ElemType type, dequantized_type(c));
+    return c.set_output(0, type, c.input(0).dims);
+}
+
+template <class Q>
+KernelPtr dequantize_kernel(NodeContext& c, const ScaleMap& map) {
+    const std::size_t n = c.input(0).count();
+    const ElemType scale = c.input(1).type;
+    const bool zero = c.has_input(2);
+    if (c.output().type == ElemType::kFloat16) {
+        return std::make_unique<DequantizeKernel<Q, Half>>(map, n, scale, zero);
+    }
+    return std::make_unique<DequantizeKernel<Q, float>>(map, n, scale, zero);
+}
+
+Result<KernelPtr> prepare_dequantize(NodeContext& c) {
+    QAICRT_TRY(const ScaleMap map, read_map(c));
+    switch (c.input(0).type) {
+        case ElemType::kInt8:
+            return dequantize_kernel<std::int8_t>(c, map);
+        case ElemType::kInt16:
+            return dequantize_kernel<std::int16_t>(c, map);
+        case ElemType::kUInt16:
+            return dequantize_kernel<std::uint16_t>(c, map);
+        case ElemType::kInt32:
+            return dequantize_kernel<std::int32_t>(c, map);
+        default:
+            return dequantize_kernel<std::uint8_t>(c, map);
+    }
+}
+
+constexpr OpDef kOps[] = {
+    {"", "QuantizeLinear", 10, 12, 2, 3, 1, "", infer_quantize, prepare_quantize},
+    {"", "QuantizeLinear", 13, 18, 2, 3, 1, "axis", infer_quantize, prepare_quantize},
+    {"", "QuantizeLinear", 19, 20, 2, 3, 1, "axis saturate", infer_quantize, prepare_quantize},
+    {"", "QuantizeLinear", 21, kMaxOpset, 2, 3, 1,
+     "axis saturate block_size output_dtype precision", infer_quantize, prepare_quantize},
+    {"", "DequantizeLinear", 10, 12, 2, 3, 1, "", infer_dequantize, prepare_dequantize},
+    {"", "DequantizeLinear", 13, 20, 2, 3, 1, "axis", infer_dequantize, prepare_dequantize},
+    {"", "DequantizeLinear", 21, kMaxOpset, 2, 3, 1, "axis block_size output_dtype",
+     infer_dequantize, prepare_dequantize},
+};
+
+}  // namespace
+
+std::span<const OpDef> quantize_ops() {
+    return kOps;
 }
 
 }  // namespace qaicnet

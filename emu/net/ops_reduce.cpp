@@ -202,6 +202,14 @@ struct MinReduce : SumReduce {
     }
 };
 
+/// The minimum of Booleans: of none it is true.
+struct AllReduce : MinReduce {
+    template <class W>
+    static W start() {
+        return W{1};
+    }
+};
+
 template <class T, class R>
 class ReduceKernel final : public Kernel {
   public:
@@ -392,10 +400,9 @@ template <class R>
 Result<KernelPtr> prepare_extreme(NodeContext& c) {
     QAICRT_TRY(const auto reduces, reduced_axes(c));
     ReducePlan plan = ReducePlan::make(c.input(0).dims, reduces);
-    const bool is_bool = c.input(0).type == ElemType::kBool;
-    // An empty maximum of Booleans is false, an empty minimum true: the limits of one bit.
-    if (is_bool && plan.terms == 0) {
-        return c.fail(qaicrt::Errc::kUnsupported, "it reduces no Boolean at all");
+    if (c.input(0).type == ElemType::kBool) {
+        using B = std::conditional_t<std::is_same_v<R, MinReduce>, AllReduce, R>;
+        return KernelPtr(std::make_unique<ReduceKernel<std::uint8_t, B>>(std::move(plan)));
     }
     return with_type(c.input(0).type, [&](auto tag) -> KernelPtr {
         return std::make_unique<ReduceKernel<decltype(tag), R>>(std::move(plan));

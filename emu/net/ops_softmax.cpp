@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Softmax: one axis from opset 13 on, all axes from `axis` on before.
+/// Softmax and LogSoftmax: one axis from opset 13 on, all axes from `axis` on before.
+#include "emu/net/axes.hpp"
 #include "emu/net/elementwise.hpp"
+#include "emu/net/vector_math.hpp"
 
 #include <cmath>
 #include <limits>
@@ -17,23 +19,9 @@ struct Extents {
     std::size_t outer = 1, length = 1, inner = 1;
 };
 
-template <class T>
-struct Element {
-    using Wide = T;
-    static T load(T x) { return x; }
-    static T store(T x) { return x; }
-};
-template <>
-struct Element<Half> {
-    using Wide = float;
-    static float load(Half x) { return half_to_float(x); }
-    static Half store(float x) { return float_to_half(x); }
-};
-
-/// exp(x - max) / sum, the sum in the order of the axis: a row belongs to one thread. A row of
-/// `length` values needs no other memory than the result, except for FLOAT16, where the FP32 terms
-/// are computed twice instead of being rounded in between.
-template <class T>
+/// exp(x - max) / sum, the sum in the order of the axis: a row belongs to one thread. FLOAT and
+/// FLOAT16 rows go through pieces of FP32 in vector_math.hpp's exp.
+template <class T, bool logarithm>
 class SoftmaxKernel final : public Kernel {
   public:
     explicit SoftmaxKernel(Extents extents) : e_(extents) {}
@@ -54,29 +42,52 @@ class SoftmaxKernel final : public Kernel {
     bool can_overwrite(std::size_t input) const noexcept override { return input == 0; }
 
   private:
-    using Wide = typename Element<T>::Wide;
+    using Wide = WideOf<T>;
 
     void softmax_row(const T* in, T* out) const {
         Wide top = -std::numeric_limits<Wide>::infinity();
         for (std::size_t i = 0; i < e_.length; ++i) {
-            const Wide x = Element<T>::load(in[i * e_.inner]);
+            const Wide x = load_wide(in[i * e_.inner]);
             top = x > top ? x : top;
         }
         Wide sum = 0;
-        for (std::size_t i = 0; i < e_.length; ++i) {
-            const Wide term = std::exp(Element<T>::load(in[i * e_.inner]) - top);
-            sum += term;
-            if constexpr (!std::is_same_v<T, Half>) {
-                out[i * e_.inner] = term;
+        for_each_piece(in, top, [&](const Wide* terms, std::size_t, std::size_t count) {
+            for (std::size_t k = 0; k < count; ++k) {
+                sum += terms[k];
             }
+        });
+        if constexpr (logarithm) {
+            const Wide shift = top + std::log(sum);
+            for (std::size_t i = 0; i < e_.length; ++i) {
+                const std::size_t at = i * e_.inner;
+                out[at] = store_narrow<T>(load_wide(in[at]) - shift);
+            }
+        } else {
+            for_each_piece(in, top, [&](const Wide* terms, std::size_t begin, std::size_t count) {
+                for (std::size_t k = 0; k < count; ++k) {
+                    out[(begin + k) * e_.inner] = store_narrow<T>(terms[k] / sum);
+                }
+            });
         }
-        for (std::size_t i = 0; i < e_.length; ++i) {
-            const std::size_t at = i * e_.inner;
-            if constexpr (std::is_same_v<T, Half>) {
-                out[at] = Element<T>::store(std::exp(Element<T>::load(in[at]) - top) / sum);
-            } else {
-                out[at] = out[at] / sum;
+    }
+
+    /// Calls body(exp(x - top) of a piece, where it begins, its length).
+    template <class Body>
+    void for_each_piece(const T* in, Wide top, Body&& body) const {
+        Wide piece[kPiece];
+        for (std::size_t begin = 0; begin < e_.length; begin += kPiece) {
+            const std::size_t count = std::min(kPiece, e_.length - begin);
+            for (std::size_t k = 0; k < count; ++k) {
+                piece[k] = load_wide(in[(begin + k) * e_.inner]);
             }
+            if constexpr (std::is_same_v<Wide, float>) {
+                exp_shifted(piece, top, piece, count);
+            } else {
+                for (std::size_t k = 0; k < count; ++k) {
+                    piece[k] = std::exp(piece[k] - top);
+                }
+            }
+            body(piece, begin, count);
         }
     }
 
@@ -98,6 +109,7 @@ Status infer_softmax(NodeContext& c) {
     return c.set_output(0, c.input(0).type, c.input(0).dims);
 }
 
+template <bool logarithm>
 Result<KernelPtr> prepare_softmax(NodeContext& c) {
     const Shape& dims = c.input(0).dims;
     QAICRT_TRY(const std::int64_t attribute, c.attr_int("axis", default_axis(c)));
@@ -115,18 +127,14 @@ Result<KernelPtr> prepare_softmax(NodeContext& c) {
         extents.outer = 0;
         extents.inner = 1;
     }
-    switch (c.input(0).type) {
-        case ElemType::kFloat16:
-            return KernelPtr(std::make_unique<SoftmaxKernel<Half>>(extents));
-        case ElemType::kDouble:
-            return KernelPtr(std::make_unique<SoftmaxKernel<double>>(extents));
-        default:
-            return KernelPtr(std::make_unique<SoftmaxKernel<float>>(extents));
-    }
+    return with_float_type(c.input(0).type, [&](auto tag) -> KernelPtr {
+        return std::make_unique<SoftmaxKernel<decltype(tag), logarithm>>(extents);
+    });
 }
 
 constexpr OpDef kOps[] = {
-    {"", "Softmax", kMinOpset, kMaxOpset, 1, 1, 1, "axis", infer_softmax, prepare_softmax},
+    {"", "Softmax", kMinOpset, kMaxOpset, 1, 1, 1, "axis", infer_softmax, prepare_softmax<false>},
+    {"", "LogSoftmax", kMinOpset, kMaxOpset, 1, 1, 1, "axis", infer_softmax, prepare_softmax<true>},
 };
 
 }  // namespace
