@@ -32,11 +32,11 @@ Result<Opsets> read_opsets(const Imports& imports, const std::string& where) {
     for (const auto& import : imports) {
         const std::string domain = plain_domain(import.domain());
         const std::int64_t version = import.version();
-        if (domain.empty() && (version < kMinOpset || version > kMaxOpset)) {
+        if (domain.empty() && (version < 1 || version > kMaxOpset)) {
             return Error(Errc::kUnsupported,
                          fmt::format("{} uses opset {}, and opsets {} to {} are supported; "
                                      "convert it with onnx.version_converter",
-                                     where, version, kMinOpset, kMaxOpset));
+                                     where, version, 1, kMaxOpset));
         }
         if (domain == kEmuDomain && version != 1) {
             return Error(Errc::kUnsupported,

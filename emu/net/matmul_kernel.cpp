@@ -37,7 +37,6 @@ QAICNET_INLINE void tile_body(const float* a, std::size_t lda, std::size_t k, co
     typedef float Vector __attribute__((vector_size(Bytes)));
     constexpr std::size_t kLanes = Bytes / sizeof(float);
     constexpr std::size_t kVectors = kPanelColumns / kLanes;
-    std::memset(tile, 0, Rows * kPanelColumns * sizeof(float));
     for (std::size_t block = 0; block < k; block += kSumBlock) {
         const std::size_t end = std::min(block + kSumBlock, k);
         Vector part[Rows][kVectors] = {};
@@ -135,7 +134,10 @@ void pack_panel(const Half* b, std::size_t row, std::size_t column, std::size_t 
 }
 
 void multiply_tile(const float* a, std::size_t lda, std::size_t rows, std::size_t k,
-                   const float* panel, float* tile) noexcept {
+                   const float* panel, float* tile, bool add) noexcept {
+    if (!add) {
+        std::memset(tile, 0, rows * kPanelColumns * sizeof(float));
+    }
     best_tile()(a, lda, rows, k, panel, tile);
 }
 

@@ -28,9 +28,10 @@ void pack_panel(const float* b, std::size_t row, std::size_t column, std::size_t
 void pack_panel(const Half* b, std::size_t row, std::size_t column, std::size_t k, std::size_t n,
                 std::size_t panel, float* out) noexcept;
 
-/// tile[r][16] = rows of A (lda floats apart) times one panel, for `rows` <= kTileRows.
+/// tile[r][16] = rows of A (lda floats apart) times one panel, for `rows` <= kTileRows. With `add`
+/// the sums go on from what the tile holds: for a k in pieces that are multiples of kSumBlock.
 void multiply_tile(const float* a, std::size_t lda, std::size_t rows, std::size_t k,
-                   const float* panel, float* tile) noexcept;
+                   const float* panel, float* tile, bool add = false) noexcept;
 
 /// The same on the plainest loop, for tests: the definition of the order.
 void multiply_tile_reference(const float* a, std::size_t lda, std::size_t rows, std::size_t k,

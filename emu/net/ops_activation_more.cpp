@@ -150,15 +150,15 @@ constexpr OpDef activation(const char* name, std::int64_t since, const char* att
 }
 
 constexpr OpDef kOps[] = {
-    activation("LeakyRelu", kMinOpset, "alpha", prepare_leaky_relu),
-    activation("Elu", kMinOpset, "alpha", prepare_elu),
+    activation("LeakyRelu", 6, "alpha", prepare_leaky_relu),
+    activation("Elu", 6, "alpha", prepare_elu),
     activation("Celu", 12, "alpha", prepare_celu),
-    activation("Selu", kMinOpset, "alpha gamma", prepare_selu),
+    activation("Selu", 6, "alpha gamma", prepare_selu),
     activation("ThresholdedRelu", 10, "alpha", prepare_thresholded_relu),
-    activation("HardSigmoid", kMinOpset, "alpha beta", prepare_hard_sigmoid),
+    activation("HardSigmoid", 6, "alpha beta", prepare_hard_sigmoid),
     activation("HardSwish", 14, "", prepare_float<HardSwishOp>),
-    activation("Softsign", kMinOpset, "", prepare_float<SoftsignOp>),
-    activation("Softplus", kMinOpset, "", prepare_float<SoftplusOp>),
+    activation("Softsign", 1, "", prepare_float<SoftsignOp>),
+    activation("Softplus", 1, "", prepare_float<SoftplusOp>),
     activation("Mish", 18, "", prepare_float<MishOp>),
     activation("Swish", 24, "alpha", prepare_swish),
     activation("Shrink", 9, "lambd bias", prepare_shrink),

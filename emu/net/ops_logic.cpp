@@ -337,7 +337,7 @@ constexpr OpDef kOps[] = {
     two("BitwiseAnd", infer_bits, prepare_bits<AndOp>, 18),
     two("BitwiseOr", infer_bits, prepare_bits<OrOp>, 18),
     two("BitwiseXor", infer_bits, prepare_bits<XorOp>, 18),
-    {"", "Not", kMinOpset, kMaxOpset, 1, 1, 1, "", infer_not, prepare_not},
+    {"", "Not", 1, kMaxOpset, 1, 1, 1, "", infer_not, prepare_not},
     {"", "BitwiseNot", 18, kMaxOpset, 1, 1, 1, "", infer_bit_not, prepare_bit_not},
     {"", "BitShift", 11, kMaxOpset, 2, 2, 1, "direction", infer_shift, prepare_shift},
     {"", "IsNaN", 9, kMaxOpset, 1, 1, 1, "", infer_classify, prepare_is_nan},

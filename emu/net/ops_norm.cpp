@@ -441,7 +441,7 @@ constexpr OpDef kOps[] = {
      prepare_layer<true>},
     {"", "RMSNormalization", 23, kMaxOpset, 2, 2, 1, "axis epsilon stash_type", infer_layer,
      prepare_layer<false>},
-    {"", "InstanceNormalization", kMinOpset, kMaxOpset, 3, 3, 1, "epsilon", infer_instance,
+    {"", "InstanceNormalization", 6, kMaxOpset, 3, 3, 1, "epsilon", infer_instance,
      prepare_instance},
     {"", "GroupNormalization", 18, kMaxOpset, 3, 3, 1, "epsilon num_groups stash_type", infer_group,
      prepare_group},
