@@ -2,8 +2,10 @@
 /// Runs ONNX backend test cases on the network runner: one line of JSON for each.
 ///
 /// usage: onnx_cases FOLDER…      a folder holds model.onnx and test_data_set_N/{input,output}_N.pb
+///        onnx_cases --operators  what the runner supports, one operator a line
 ///
 /// Every case runs in a process of its own, so that a crash or a hang is that case's failure.
+#include "emu/net/network.hpp"
 #include "tests/onnx_conformance/case.hpp"
 
 #include <fmt/format.h>
@@ -57,6 +59,12 @@ void run_in_child(const std::string& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc == 2 && std::string(argv[1]) == "--operators") {
+        for (const std::string& name : qaicnet::supported_operators()) {
+            fmt::print("{}\n", name);
+        }
+        return 0;
+    }
     for (int i = 1; i < argc; ++i) {
         run_in_child(argv[i]);
     }
