@@ -107,17 +107,26 @@ struct BitNotOp {
         return static_cast<T>(~x);
     }
 };
-/// A shift by the width or more leaves nothing.
+/// A shift by the width or more, or by a negative number, leaves what the sign extends to.
+template <class T>
+bool shifts_out(T by) {
+    if constexpr (std::is_signed_v<T>) {
+        if (by < 0) {
+            return true;
+        }
+    }
+    return static_cast<std::uint64_t>(by) >= sizeof(T) * 8;
+}
 struct ShiftLeftOp {
     template <class T>
     T operator()(T a, T b) const noexcept {
-        return b >= sizeof(T) * 8 ? T{0} : static_cast<T>(std::uint64_t{a} << b);
+        return shifts_out(b) ? T{0} : static_cast<T>(static_cast<std::uint64_t>(a) << b);
     }
 };
 struct ShiftRightOp {
     template <class T>
     T operator()(T a, T b) const noexcept {
-        return b >= sizeof(T) * 8 ? T{0} : static_cast<T>(std::uint64_t{a} >> b);
+        return shifts_out(b) ? static_cast<T>(a < T{0} ? -1 : 0) : static_cast<T>(a >> b);
     }
 };
 
@@ -141,24 +150,6 @@ Result<KernelPtr> prepare_bits(NodeContext& c) {
     return with_integer(c.input(0).type, [&](auto tag) -> KernelPtr {
         return std::make_unique<BinaryKernel<decltype(tag), F>>(std::move(plan), a_whole, b_whole);
     });
-}
-
-template <class F>
-KernelPtr shift_kernel(NodeContext& c) {
-    const Shape* inputs[] = {&c.input(0).dims, &c.input(1).dims};
-    BroadcastPlan plan = BroadcastPlan::make(c.output().dims, inputs);
-    const bool a = c.input(0).dims == c.output().dims;
-    const bool b = c.input(1).dims == c.output().dims;
-    switch (c.input(0).type) {
-        case ElemType::kUInt8:
-            return std::make_unique<BinaryKernel<std::uint8_t, F>>(std::move(plan), a, b);
-        case ElemType::kUInt16:
-            return std::make_unique<BinaryKernel<std::uint16_t, F>>(std::move(plan), a, b);
-        case ElemType::kUInt32:
-            return std::make_unique<BinaryKernel<std::uint32_t, F>>(std::move(plan), a, b);
-        default:
-            return std::make_unique<BinaryKernel<std::uint64_t, F>>(std::move(plan), a, b);
-    }
 }
 
 Status infer_logical(NodeContext& c) {
@@ -185,7 +176,7 @@ Result<bool> shifts_left(NodeContext& c) {
 }
 Status infer_shift(NodeContext& c) {
     QAICRT_CHECK(shifts_left(c));
-    return infer_binary(c, kUnsignedInts);
+    return infer_binary(c, c.opset() < 28 ? kUnsignedInts : kUnsignedInts | kSignedInts);
 }
 
 Result<KernelPtr> prepare_not(NodeContext& c) {
@@ -200,7 +191,7 @@ Result<KernelPtr> prepare_bit_not(NodeContext& c) {
 }
 Result<KernelPtr> prepare_shift(NodeContext& c) {
     QAICRT_TRY(const bool left, shifts_left(c));
-    return left ? shift_kernel<ShiftLeftOp>(c) : shift_kernel<ShiftRightOp>(c);
+    return left ? prepare_bits<ShiftLeftOp>(c) : prepare_bits<ShiftRightOp>(c);
 }
 
 // --- IsNaN, IsInf

@@ -411,7 +411,7 @@ Result<KernelPtr> prepare_extreme(NodeContext& c) {
 
 /// Before `list_as_input` the axes are an attribute, from then on an input.
 #define QAICNET_REDUCTION(name, list_as_input, infer, prepare)                               \
-    {"", name, kMinOpset, (list_as_input)-1, 1, 1, 1, "axes keepdims", infer, prepare}, {    \
+    {"", name, 1, (list_as_input)-1, 1, 1, 1, "axes keepdims", infer, prepare}, {            \
         "", name, list_as_input, kMaxOpset, 1, 2, 1, "keepdims noop_with_empty_axes", infer, \
             prepare                                                                          \
     }
