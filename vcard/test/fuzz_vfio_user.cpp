@@ -3,6 +3,7 @@
 ///
 /// Input: after an introduction that is right, records of {command, flags, descriptors, 16 bits of
 /// payload length, payload}. A command byte of 0xff sends the rest as it is, without a header.
+#include "vcard/log.hpp"
 #include "vcard/vfio_user/session.hpp"
 
 #include <sys/eventfd.h>
@@ -126,7 +127,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     NullDevice device;
     GuestMemory memory;
     MsiLines msi;
-    const Log log = [](LogLevel, const std::string&) {};
+    const qaicvcard::Log log = [](qaicvcard::LogLevel, const std::string&) {};
     {
         Feeder feeder(client.get(), std::as_bytes(std::span(data, size)));
         std::thread writer([&] { feeder.run(); });
