@@ -68,6 +68,7 @@ struct Graph {
     std::vector<Node> nodes;  ///< in an order in which every input is known before its use
     std::vector<int> inputs;
     std::vector<int> outputs;
+    bool lower = true;  ///< passes may change it (LoadOptions::passes)
 };
 
 }  // namespace qaicnet

@@ -74,7 +74,9 @@ class Importer {
           graph_proto_(model.graph()),
           constants_(constants),
           options_(options),
-          budget_(budget) {}
+          budget_(budget) {
+        graph_.lower = options.passes;
+    }
 
     /// For a branch of If inside `outer`.
     Importer(const onnx::GraphProto& branch, Importer& outer)
@@ -83,7 +85,9 @@ class Importer {
           constants_(outer.constants_),
           options_(outer.options_),
           budget_(outer.budget_),
-          outer_(&outer) {}
+          outer_(&outer) {
+        graph_.lower = outer.options_.passes;
+    }
 
     Result<Graph> run() {
         QAICRT_CHECK(check_symbols());

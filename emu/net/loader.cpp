@@ -2,6 +2,7 @@
 /// From a Graph to steps: infer shapes, fold constants, prepare kernels, plan memory, fix pointers.
 #include "emu/net/memory_plan.hpp"
 #include "emu/net/network_impl.hpp"
+#include "emu/net/passes/passes.hpp"
 #include "emu/net/subgraph.hpp"
 
 #include <fmt/format.h>
@@ -28,6 +29,7 @@ class Loader {
         QAICRT_CHECK(infer_in_order(graph_, [&](Node& node) { return infer(node); }));
         drop_dead_nodes();
         QAICRT_CHECK(check_output_types());
+        QAICRT_CHECK(lower());
         for (Node& node : graph_.nodes) {
             if (!is_done(node)) {
                 QAICRT_CHECK(add_step(node));
@@ -73,6 +75,43 @@ class Loader {
         return std::all_of(node.outputs.begin(), node.outputs.end(), [&](int index) {
             return index < 0 || value(index).constant != nullptr || value(index).view_of >= 0;
         });
+    }
+
+    Status lower() {
+        if (!graph_.lower) {
+            return {};
+        }
+        for (const NamedPass& pass : passes()) {
+            drop_folded_nodes();
+            GraphEdit edit(graph_, net_.budget);
+            QAICRT_TRY(const bool changed, pass.run(edit));
+            if (changed) {
+                QAICRT_CHECK(infer_again());
+            }
+        }
+        return {};
+    }
+
+    /// Nodes whose results are constants have nothing left to say to a pass.
+    void drop_folded_nodes() {
+        std::erase_if(graph_.nodes, [&](const Node& node) {
+            return std::all_of(node.outputs.begin(), node.outputs.end(),
+                               [&](int v) { return v < 0 || value(v).constant != nullptr; });
+        });
+    }
+
+    Status infer_again() {
+        drop_dead_nodes();
+        for (const Node& node : graph_.nodes) {
+            for (const int output : node.outputs) {
+                if (output >= 0) {
+                    value(output).view_of = -1;
+                }
+            }
+        }
+        QAICRT_CHECK(infer_in_order(graph_, [&](Node& node) { return infer(node); }));
+        drop_dead_nodes();
+        return {};
     }
 
     Status infer(Node& node) {

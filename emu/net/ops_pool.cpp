@@ -345,8 +345,7 @@ constexpr OpDef kOps[] = {
     {"", "LpPool", kMinOpset, 17, 1, 1, 1, "auto_pad kernel_shape p pads strides", infer_lp_pool,
      prepare_lp_pool},
     {"", "LpPool", 18, kMaxOpset, 1, 1, 1, kLp18, infer_lp_pool, prepare_lp_pool},
-    {"", "GlobalAveragePool", 1, kMaxOpset, 1, 1, 1, "", infer_global,
-     prepare_global_average},
+    {"", "GlobalAveragePool", 1, kMaxOpset, 1, 1, 1, "", infer_global, prepare_global_average},
     {"", "GlobalMaxPool", 1, kMaxOpset, 1, 1, 1, "", infer_global, prepare_global_max},
     {"", "GlobalLpPool", kMinOpset, kMaxOpset, 1, 1, 1, "p", infer_global_lp, prepare_global_lp},
 };

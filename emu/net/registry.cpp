@@ -50,9 +50,10 @@ std::string why_unsupported(const FlatNode& node) {
     bool other_opset = false;
     const std::string& op_type = node.proto->op_type();
     if (find_op(node.domain, op_type, node.opset, &other_opset) == nullptr) {
-        return other_opset ? fmt::format("not defined in opset {}; convert the model with "
-                                           "onnx.version_converter",
-                                           node.opset)
+        return other_opset ? fmt::format(
+                                 "not defined in opset {}; convert the model with "
+                                 "onnx.version_converter",
+                                 node.opset)
                            : std::string("no such operator in this runner");
     }
     return refused_attribute(node);

@@ -52,7 +52,7 @@ Result<std::vector<std::int64_t>> read_list(NodeContext& c, const char* name, st
 }
 
 /// Sizes that do not depend on the padding.
-Result<Window> read_sizes(NodeContext& c, const Shape& kernel) {
+Result<Window> read_sizes(NodeContext& c, const Shape& kernel, bool channels_last) {
     const Shape& dims = c.input(0).dims;
     if (dims.size() < 3 || dims.size() > 2 + kMaxSpatial) {
         return c.fail(Errc::kUnsupported,
@@ -76,7 +76,7 @@ Result<Window> read_sizes(NodeContext& c, const Shape& kernel) {
     }
     for (std::size_t i = 0; i < w.rank; ++i) {
         WindowAxis& a = w.axes[kMaxSpatial - w.rank + i];
-        a.in = dims[2 + i];
+        a.in = dims[(channels_last ? 1 : 2) + i];
         a.kernel = shape[i];
         a.stride = strides[i];
         a.dilation = dilations[i];
@@ -119,8 +119,8 @@ Status place(NodeContext& c, WindowAxis& a, AutoPad mode, bool ceil) {
 
 }  // namespace
 
-Result<Window> read_window(NodeContext& c, const Shape& kernel) {
-    QAICRT_TRY(Window w, read_sizes(c, kernel));
+Result<Window> read_window(NodeContext& c, const Shape& kernel, bool channels_last) {
+    QAICRT_TRY(Window w, read_sizes(c, kernel, channels_last));
     QAICRT_TRY(const AutoPad mode, read_auto_pad(c));
     QAICRT_TRY(const std::int64_t ceil, c.attr_int("ceil_mode", 0));
     QAICRT_TRY(const auto pads, read_list(c, "pads", 2 * w.rank, 0, 0));
@@ -133,8 +133,8 @@ Result<Window> read_window(NodeContext& c, const Shape& kernel) {
     return w;
 }
 
-Result<Window> read_transposed_window(NodeContext& c, const Shape& kernel) {
-    QAICRT_TRY(Window w, read_sizes(c, kernel));
+Result<Window> read_transposed_window(NodeContext& c, const Shape& kernel, bool channels_last) {
+    QAICRT_TRY(Window w, read_sizes(c, kernel, channels_last));
     QAICRT_TRY(const AutoPad mode, read_auto_pad(c));
     QAICRT_TRY(const auto pads, read_list(c, "pads", 2 * w.rank, 0, 0));
     QAICRT_TRY(const auto extra, read_list(c, "output_padding", w.rank, 0, 0));

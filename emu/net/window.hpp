@@ -28,9 +28,11 @@ struct Window {
 };
 
 /// Attributes kernel_shape (or `kernel` when it is not empty), strides, dilations, pads, auto_pad
-/// and ceil_mode; sizes of the result. Input 0 has the axes.
-qaicrt::Result<Window> read_window(NodeContext& c, const Shape& kernel);
+/// and ceil_mode; sizes of the result. Input 0 has the axes, its last ones when `channels_last`:
+/// [N, D1, …, Dn, C].
+qaicrt::Result<Window> read_window(NodeContext& c, const Shape& kernel, bool channels_last = false);
 /// The same for ConvTranspose, with output_padding and output_shape.
-qaicrt::Result<Window> read_transposed_window(NodeContext& c, const Shape& kernel);
+qaicrt::Result<Window> read_transposed_window(NodeContext& c, const Shape& kernel,
+                                              bool channels_last = false);
 
 }  // namespace qaicnet
