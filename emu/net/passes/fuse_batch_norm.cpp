@@ -235,6 +235,30 @@ bool take_following(GraphEdit& edit, Node& conv, Weights& weights) {
     }
 }
 
+/// An operation by channel that makes a value which only one node reads.
+struct Before {
+    Node* node = nullptr;
+    int from = -1;
+    ByChannel change{0};
+};
+std::optional<Before> read_before(GraphEdit& edit, int value) {
+    Node* node = edit.producer(value);
+    if (node == nullptr || node->inputs.size() != 2 || edit.only_reader(value) == nullptr) {
+        return std::nullopt;
+    }
+    const int from = node->inputs[edit.is_constant(node->inputs[0]) ? 1 : 0];
+    if (from < 0 || edit.is_constant(from)) {
+        return std::nullopt;
+    }
+    auto change = read_by_channel(edit, *node, from);
+    return change ? std::optional(Before{node, from, std::move(*change)}) : std::nullopt;
+}
+
+bool all_are(const std::vector<double>& values, double wanted) {
+    return std::all_of(values.begin(), values.end(), [&](double x) { return x == wanted; });
+}
+
+/// Padding is zero, which no factor changes but a shift would.
 bool pads_nothing(const Node& conv) {
     const auto pads = ints_attribute(conv, "pads");
     const std::string automatic = string_attribute(conv, "auto_pad", "NOTSET");
@@ -242,32 +266,50 @@ bool pads_nothing(const Node& conv) {
            std::all_of(pads.begin(), pads.end(), [](auto pad) { return pad == 0; });
 }
 
-/// Takes in what comes before a convolution. Padding is zero, which no factor changes but a shift
-/// would, so with padding only factors go in.
+/// Takes in what comes before a convolution; true if something did.
 bool take_preceding(GraphEdit& edit, Node& conv, Weights& weights) {
     bool changed = false;
     for (;;) {
-        const int value = conv.inputs[0];
-        Node* before = edit.producer(value);
-        if (before == nullptr || before->inputs.size() != 2 || edit.only_reader(value) == nullptr) {
+        const auto before = read_before(edit, conv.inputs[0]);
+        if (!before || (!pads_nothing(conv) && !all_are(before->change.shift, 0)) ||
+            !apply_before(weights, before->change)) {
             return changed;
         }
-        const int from = before->inputs[edit.is_constant(before->inputs[0]) ? 1 : 0];
-        const auto scale_shift = from >= 0 && !edit.is_constant(from)
-                                     ? read_by_channel(edit, *before, from)
-                                     : std::nullopt;
-        if (!scale_shift ||
-            (!pads_nothing(conv) &&
-             std::any_of(scale_shift->shift.begin(), scale_shift->shift.end(),
-                         [](double shift) { return shift != 0; })) ||
-            !apply_before(weights, *scale_shift)) {
-            return changed;
-        }
-        conv.inputs[0] = from;
-        retire(*before);
+        conv.inputs[0] = before->from;
+        retire(*before->node);
         edit.index();
         changed = true;
     }
+}
+
+/// a * x + b in front of a convolution with padding: x + b / a stays, a goes into the weights.
+Result<bool> take_factor_before_shift(GraphEdit& edit, Node& conv, Weights& weights) {
+    const auto shift = read_before(edit, conv.inputs[0]);
+    const auto factor =
+        shift && all_are(shift->change.scale, 1) ? read_before(edit, shift->from) : std::nullopt;
+    if (!factor || !all_are(factor->change.shift, 0)) {
+        return false;
+    }
+    std::vector<float> moved;
+    for (std::size_t c = 0; c < factor->change.scale.size(); ++c) {
+        moved.push_back(static_cast<float>(shift->change.shift[c] / factor->change.scale[c]));
+    }
+    const auto finite = [](float x) { return std::isfinite(x); };
+    if (!std::all_of(moved.begin(), moved.end(), finite) ||
+        !apply_before(weights, factor->change)) {
+        return false;
+    }
+    Shape dims(edit.tensor(shift->from).dims.size() - 1, 1);
+    dims[0] = static_cast<std::int64_t>(moved.size());
+    const auto constant = edit.add_constant(shift->node->label + "/shift", dims, moved);
+    if (!constant) {
+        return pass_out_of_memory();
+    }
+    *shift->node = make_node("", "Add", kMaxOpset, shift->node->label, {factor->from, *constant},
+                             shift->node->outputs);
+    retire(*factor->node);
+    edit.index();
+    return true;
 }
 
 Result<bool> fold_into(GraphEdit& edit, Node& conv) {
@@ -279,7 +321,12 @@ Result<bool> fold_into(GraphEdit& edit, Node& conv) {
         return false;
     }
     const bool after = take_following(edit, conv, *weights);
-    const bool before = !weights->transposed && take_preceding(edit, conv, *weights);
+    bool before = false;
+    if (!weights->transposed) {
+        before = take_preceding(edit, conv, *weights);
+        QAICRT_TRY(const bool factor, take_factor_before_shift(edit, conv, *weights));
+        before = before || factor;
+    }
     if (!after && !before) {
         return false;
     }
