@@ -26,13 +26,15 @@ MODELS = SOURCE / "tests" / "models"
 class Network:
     """`shapes`: keywords of qaic.Session that fix the shapes. `inputs()`: real input, a list of dictionaries.
     `run(step)`: every inference of the real input, `step` being one (a dictionary in, one out); returns the outputs.
-    `answer(outputs)`: what a user reads off the list that run() returns; equal for every precision."""
+    `answer(outputs)`: what a user reads off the list that run() returns; equal for every precision. `known()`: the
+    answer that the input was made for, where one is known."""
 
     name: str
     model: Callable
     shapes: dict
     inputs: Callable
     answer: Callable
+    known: Callable = None
     run_all: Callable = None
     measured: bool = True  # by bench/models.sh
 
@@ -116,13 +118,15 @@ NETWORKS = {network.name: network for network in (
     Network("encoder_block", lambda: MODELS / "encoder_block.onnx", {"onnx_define_symbol": {"batch": 2, "sequence": 16}},
             lambda: [{"x": np.load(MODELS / "encoder_block_x.npy")}], _encoded),
     Network("text_direction", lambda: model_file("text_direction"), _input_shape(x=_DIRECTION),
-            lambda: _lines(reading.DIRECTION_SIZE), lambda outputs: [bool(p[0, 1] > p[0, 0]) for p in _first(outputs)]),
+            lambda: _lines(reading.DIRECTION_SIZE), lambda outputs: [bool(p[0, 1] > p[0, 0]) for p in _first(outputs)],
+            lambda: [turned for _, turned in page.LINES]),
     Network("text_detection", lambda: model_file("text_detection"), _input_shape(x=_PAGE),
             lambda: [{"x": reading.picture_input(page.draw_page())}], _boxes),
     Network("text_recognition", lambda: model_file("text_recognition"), _input_shape(x=_LINE),
-            lambda: _upright_lines(reading.LINE_SIZE), _texts),
+            lambda: _upright_lines(reading.LINE_SIZE), _texts, lambda: [text for text, _ in page.LINES]),
     Network("file_type", lambda: model_file("file_type"), _input_shape(bytes=[1, 2 * features.EDGE]),
-            lambda: [{"bytes": features.features(data)} for data in samples.samples().values()], _file_types),
+            lambda: [{"bytes": features.features(data)} for data in samples.samples().values()], _file_types,
+            lambda: list(samples.samples())),
     Network("speech", lambda: model_file("speech"), _CHUNK, **_speech(("input", "state", "sr"))),
     Network("speech_16k", lambda: model_file("speech_16k"), _CHUNK, **_speech(("input", "state", "sr")), measured=False),
     Network("speech_half", lambda: model_file("speech_half"), _CHUNK, **_speech(("input", "state")), measured=False),
