@@ -106,6 +106,10 @@ Result<long> allocations_of(const std::string& path, int runs, const qaicc::Comm
         QAICRT_CHECK(inference.run());
     }
     const long before = allocations.load();
+    if (before == 0) {
+        return Error(Errc::kInternal,
+                     "Loading a program without an allocation: they are not counted.");
+    }
     for (int i = 0; i < runs; ++i) {
         QAICRT_CHECK(inference.run());
     }
