@@ -6,6 +6,7 @@ import io
 import json
 import pathlib
 import sys
+import time
 import zipfile
 
 from PIL import Image, ImageDraw
@@ -48,18 +49,21 @@ done
 """
 
 
-def _picture(kind):
+WHEN = time.gmtime(1_700_000_000)  # files that carry a date are the same every time
+
+
+def _picture(kind, **options):
     picture, data = Image.new("RGB", (96, 64), "white"), io.BytesIO()
     ImageDraw.Draw(picture).ellipse((8, 8, 88, 56), fill="teal", outline="black")
-    picture.save(data, kind)
+    picture.save(data, kind, **options)
     return data.getvalue()
 
 
 def _archive():
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("notes.txt", "some text to pack\n" * 40)
-        archive.writestr("more/numbers.txt", "\n".join(map(str, range(200))))
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, text in (("notes.txt", "some text to pack\n" * 40), ("more/numbers.txt", "\n".join(map(str, range(200))))):
+            archive.writestr(zipfile.ZipInfo(name, WHEN[:6]), text, zipfile.ZIP_DEFLATED)
     return data.getvalue()
 
 
@@ -85,7 +89,7 @@ def samples():
         "png": _picture("png"),
         "zip": _archive(),
         "elf": pathlib.Path(sys.executable).resolve().read_bytes(),
-        "pdf": _picture("pdf"),
+        "pdf": _picture("pdf", creationDate=WHEN, modDate=WHEN),
         "csv": _table(),
         "shell": SHELL.encode(),
     }

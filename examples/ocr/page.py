@@ -10,11 +10,13 @@ LINES = (("Open the card and read", False), ("Sixteen cores, one page", False), 
 
 
 def draw_line(text, upside_down=False, size=30):
-    """One line as a white picture that fits it, with a small margin."""
+    """One line as a white picture that fits it, with a small margin. Words stand well apart: a blank is what is lost
+    first."""
+    text = text.replace(" ", "  ")
     font = ImageFont.load_default(size)
     left, top, right, bottom = font.getbbox(text)
-    line = Image.new("RGB", (int(right - left) + 12, int(bottom - top) + 12), "white")
-    ImageDraw.Draw(line).text((6 - left, 6 - top), text, font=font, fill="black")
+    line = Image.new("RGB", (int(right - left) + 6, int(bottom - top) + 10), "white")
+    ImageDraw.Draw(line).text((3 - left, 5 - top), text, font=font, fill="black")
     return line.rotate(180) if upside_down else line
 
 

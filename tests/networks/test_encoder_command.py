@@ -10,9 +10,9 @@ import numpy as np
 
 MODELS = pathlib.Path(__file__).resolve().parents[1] / "models"
 EXEC = pathlib.Path(os.environ["QAIC_TOOLS_DIR"]) / "qaic-exec"
-# PyTorch sums in another order and with fused multiply-adds. Values are up to 4 (two layer normalisations), where FP32
-# has steps of 2.4e-7; the block's eight sums one after the other may each be a few steps apart.
-TOLERANCE = 4e-6
+# PyTorch sums in another order and with fused multiply-adds. Values are up to 3.3, where FP32 has steps of 2.4e-7; the
+# block has six products, two layer normalisations and a softmax one after the other, each good for about one step.
+TOLERANCE = 2e-6
 
 
 class Encoder(unittest.TestCase):
@@ -42,7 +42,7 @@ class Encoder(unittest.TestCase):
         self.assertLess(self.difference("-aic-num-cores=2"), TOLERANCE)
 
     def test_fp16_is_near(self):
-        # Half an FP16 step at 4 is 1e-3; a dozen roundings in a row stay below ten of them.
+        # Half an FP16 step at 3.3 is 1e-3; some thirty roundings in a row, of either sign, stay below ten of them.
         self.assertLess(self.difference("-convert-to-fp16"), 1e-2)
 
     def test_an_open_axis_is_named_with_what_binds_it(self):
