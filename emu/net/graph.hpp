@@ -69,7 +69,8 @@ struct Graph {
     std::vector<Node> nodes;  ///< in an order in which every input is known before its use
     std::vector<int> inputs;
     std::vector<int> outputs;
-    bool lower = true;  ///< passes may change it (LoadOptions::passes)
+    bool lower = true;          ///< passes may change it (LoadOptions::passes)
+    bool keep_lowered = false;  ///< it will be written as ONNX (LoadOptions::lowered)
 };
 
 }  // namespace qaicnet

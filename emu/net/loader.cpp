@@ -2,6 +2,7 @@
 /// From a Graph to steps: infer shapes, fold constants, prepare kernels, plan memory, fix pointers.
 #include "emu/net/memory_plan.hpp"
 #include "emu/net/network_impl.hpp"
+#include "emu/net/passes/export_model.hpp"
 #include "emu/net/passes/passes.hpp"
 #include "emu/net/subgraph.hpp"
 
@@ -30,6 +31,7 @@ class Loader {
         drop_dead_nodes();
         QAICRT_CHECK(check_output_types());
         QAICRT_CHECK(lower());
+        QAICRT_CHECK(write_lowered());
         for (Node& node : graph_.nodes) {
             if (!is_done(node)) {
                 QAICRT_CHECK(add_step(node));
@@ -88,6 +90,17 @@ class Loader {
             if (changed) {
                 QAICRT_CHECK(infer_again());
             }
+        }
+        return {};
+    }
+
+    /// Branches are built before the graph around them, which writes them: they keep a copy.
+    Status write_lowered() {
+        if (net_.written != nullptr) {
+            return export_model(graph_, net_.budget, *net_.written);
+        }
+        if (graph_.keep_lowered) {
+            net_.lowered = std::make_unique<Graph>(graph_);
         }
         return {};
     }

@@ -68,6 +68,7 @@ Status build(NodeContext& node, Subgraph& branch) {
     if (!budget.take(network->budget.used())) {
         return node.fail(Errc::kNoMemory, "its branches need more than the memory limit");
     }
+    branch.lowered = network->lowered.get();
     branch.network = std::move(network);
     return {};
 }
