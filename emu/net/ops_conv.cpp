@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace qaicnet {
 
 using qaicrt::Result;
@@ -62,7 +64,11 @@ Status infer_conv(NodeContext& c) {
     for (std::size_t i = 0; i < p.window.rank; ++i) {
         out.push_back(p.window.axes[kMaxSpatial - p.window.rank + i].out);
     }
-    return c.set_output(0, c.input(0).type, std::move(out));
+    QAICRT_CHECK(c.set_output(0, c.input(0).type, std::move(out)));
+    // Each result of Conv, each input of ConvTranspose meets the weights of one channel.
+    const std::size_t channels = transposed ? p.groups * p.in_channels : p.groups * p.out_channels;
+    return c.set_work({transposed ? c.input(0).count() : c.output().count(),
+                       c.input(1).count() / std::max<std::size_t>(channels, 1)});
 }
 
 template <bool transposed>
@@ -79,8 +85,7 @@ constexpr const char* kTransposeAttributes =
     "auto_pad dilations group kernel_shape output_padding output_shape pads strides";
 
 constexpr OpDef kOps[] = {
-    {"", "Conv", 1, kMaxOpset, 2, 3, 1, kConvAttributes, infer_conv<false>,
-     prepare_conv<false>},
+    {"", "Conv", 1, kMaxOpset, 2, 3, 1, kConvAttributes, infer_conv<false>, prepare_conv<false>},
     {"", "ConvTranspose", 1, kMaxOpset, 2, 3, 1, kTransposeAttributes, infer_conv<true>,
      prepare_conv<true>},
 };

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -146,7 +147,10 @@ Status set_pooled(NodeContext& c, const Window& w) {
         out.push_back(w.axes[kMaxSpatial - w.rank + i].out);
     }
     QAICRT_CHECK(c.set_output(0, c.input(0).type, out));
-    return c.set_output(1, ElemType::kInt64, std::move(out));
+    QAICRT_CHECK(c.set_output(1, ElemType::kInt64, std::move(out)));
+    // Padding is not walked over.
+    return c.set_work(
+        {c.output().count(), static_cast<std::uint64_t>(std::min(w.kernel_count(), w.in_count()))});
 }
 
 Status infer_max_pool(NodeContext& c) {
@@ -345,8 +349,7 @@ constexpr OpDef kOps[] = {
     {"", "LpPool", kMinOpset, 17, 1, 1, 1, "auto_pad kernel_shape p pads strides", infer_lp_pool,
      prepare_lp_pool},
     {"", "LpPool", 18, kMaxOpset, 1, 1, 1, kLp18, infer_lp_pool, prepare_lp_pool},
-    {"", "GlobalAveragePool", 1, kMaxOpset, 1, 1, 1, "", infer_global,
-     prepare_global_average},
+    {"", "GlobalAveragePool", 1, kMaxOpset, 1, 1, 1, "", infer_global, prepare_global_average},
     {"", "GlobalMaxPool", 1, kMaxOpset, 1, 1, 1, "", infer_global, prepare_global_max},
     {"", "GlobalLpPool", kMinOpset, kMaxOpset, 1, 1, 1, "p", infer_global_lp, prepare_global_lp},
 };
