@@ -24,6 +24,9 @@ class Loader {
         : net_(network), graph_(network.graph), workers_(make_workers(1)) {}
 
     Status run() {
+        for (const Value& v : graph_.values) {
+            given_ += v.constant ? v.constant->size() : 0;
+        }
         drop_dead_nodes();
         QAICRT_CHECK(infer_in_order(graph_, [&](Node& node) { return infer(node); }));
         drop_dead_nodes();
@@ -146,7 +149,13 @@ class Loader {
         if (steps > kMostSteps - folded_) {
             return false;
         }
+        // A file has what it holds, decoded; a chain of small nodes cannot make many times of that.
+        constexpr std::size_t kMostMade = std::size_t{1} << 30;
+        if (saturating_add(made_, out) > saturating_add(kMostMade, given_ * kGrowth)) {
+            return false;
+        }
         folded_ += steps;
+        made_ += out;
         return true;
     }
 
@@ -369,6 +378,8 @@ class Loader {
     Network::Impl& net_;
     Graph& graph_;
     std::unique_ptr<Workers> workers_;
+    std::size_t given_ = 0;                 ///< bytes of the constants that the model holds
+    std::size_t made_ = 0;                  ///< bytes of the results of folding
     std::size_t folded_ = 0;                ///< bytes and elementary steps of folding so far
     std::vector<Node*> nodes_;              ///< of the steps, same order
     std::vector<std::vector<bool>> keeps_;  ///< per step, per input

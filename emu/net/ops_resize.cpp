@@ -368,12 +368,7 @@ T extrapolation_bits(float value, ElemType type) {
             if constexpr (std::is_same_v<E, Half>) {
                 element = float_to_half(value);
             } else if constexpr (std::is_integral_v<E>) {
-                // As far as the type goes; a NaN becomes 0.
-                using L = std::numeric_limits<E>;
-                element = value >= static_cast<float>(L::max())   ? L::max()
-                          : value <= static_cast<float>(L::min()) ? L::min()
-                          : value == value                        ? static_cast<E>(value)
-                                                                  : E{0};
+                element = saturated<E>(value);
             } else {
                 element = static_cast<E>(value);
             }
