@@ -229,7 +229,7 @@ Result<Bytes> compile_parsed(ModelProto& model, const std::string& source,
                              const CompileOptions& options, CompileReport& report,
                              std::uint64_t max_bytes) {
     QAICRT_CHECK(check_options(options));
-    Lowering lowering{model, options, source, {}, 0, {}, {}};
+    Lowering lowering{model, options, source, {}, 0, {}, {}, max_bytes};
     lowering.say(0, "Compile started ............... ");
     if (options.convert_to_fp16) {
         lowering.say(0, "Compiling model with FP16 precision.");

@@ -319,6 +319,14 @@ TEST_F(HostileModel, NamesCannotBreakTheLineOrSteerTheTerminal) {
     }
 }
 
+TEST_F(HostileModel, AnOutputWithoutATypeDoesNotHideWhatIsWrong) {
+    ModelBuilder b = one_node("Add");
+    b.input("z", {4, 5});
+    b.graph().mutable_node(0)->add_input("z");
+    b.graph().mutable_output(0)->clear_type();
+    refusal(b, {"m.onnx", "'node_y' (Add)", "[4,5]"});
+}
+
 /// A chain of nodes of a few bytes each, 64 MiB of results each, all of them known at load.
 TEST_F(HostileModel, AChainOfConstantsDoesNotFillTheMemory) {
     ModelBuilder b;
