@@ -241,9 +241,9 @@ TEST_F(HostileModel, DataThatIsNoFileIsNamed) {
 TEST_F(HostileModel, DataOf64GiBIsRefusedByName) {
     write("w.bin", "");
     fs::resize_file(dir_ + "/w.bin", std::uintmax_t{64} << 30);
-    refusal(with_data_file("w.bin", std::int64_t{16} << 30), {});
+    refusal(with_data_file("w.bin", std::int64_t{16} << 30), {"'w'", "68719476736 bytes"});
     // Three elements are declared and the whole file is meant.
-    refusal(with_data_file("w.bin", 3), {"'w'"});
+    refusal(with_data_file("w.bin", 3), {"'w'", "do not need"});
 }
 
 TEST_F(HostileModel, WrongTypesAreNamed) {
