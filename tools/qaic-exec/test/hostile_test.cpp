@@ -313,7 +313,7 @@ TEST_F(HostileModel, NamesCannotBreakTheLineOrSteerTheTerminal) {
     ModelBuilder b;
     b.input("x", {2}).output("y", {2});
     b.node("Add", {"x", "gh\nost\x1b[2J"}, {"y"}).set_name("no\x1b]0;de\r\n");
-    const std::string error = refusal(b, {"'no?]0;de??'", "gh?ost?[2J"});
+    const std::string error = refusal(b, {"'no?]0;de", "gh?ost?[2J"});
     for (const char c : error.substr(0, error.size() - 1)) {
         EXPECT_GE(static_cast<unsigned char>(c), 0x20U) << error;
     }
