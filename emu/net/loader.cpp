@@ -141,7 +141,6 @@ class Loader {
         return {};
     }
 
-<<<<<<< HEAD
     /// What is made of MX codes alone is still a weight as the card has it.
     void mark_mx(const Node& node) {
         const bool decoded = node.op_type == "MxDequantize" ||
@@ -152,7 +151,8 @@ class Loader {
                 value(output).from_mx = decoded;
             }
         }
-=======
+    }
+
     /// Results without elements are known, whatever the other sizes are: nothing walks over them.
     Status finish_empty(const Node& node) {
         const bool empty = std::all_of(node.outputs.begin(), node.outputs.end(), [&](int index) {
@@ -168,7 +168,6 @@ class Loader {
             }
         }
         return {};
->>>>>>> hostile
     }
 
     /// A declared shape may be stale (another batch size); a declared type tells the reader how to
