@@ -79,6 +79,9 @@ std::string canonical_flags(const CompileOptions& options) {
     for (const auto& [symbol, size] : options.symbols) {
         flags += fmt::format(" -onnx-define-symbol={},{}", symbol, size);
     }
+    for (const auto& [input, shape] : options.input_shapes) {
+        flags += fmt::format(" -input-shape={},{}", input, fmt::join(shape, "x"));
+    }
     if (!options.output_names.empty()) {
         flags += fmt::format(" -output-node-names={}", fmt::join(options.output_names, ","));
     }
@@ -206,30 +209,45 @@ void print_summary(const Lowering& lowering, const Figures& figures, std::size_t
                                 lowering.mx_weights, constants_bytes, qpc_bytes));
 }
 
-Result<Bytes> serialise(const ModelProto& model, const std::string& source) {
+/// `what` begins a sentence: "The graph of m.onnx without its weights".
+Result<Bytes> serialise(const ModelProto& model, const std::string& what) {
     const std::size_t size = model.ByteSizeLong();
     if (size > 0x7fffffff) {
-        return Error(
-            Errc::kUnsupported,
-            fmt::format("The graph of {} takes {} bytes without its weights, and a protobuf "
-                        "message holds 2 GiB; split the model.",
-                        source, size));
+        return Error(Errc::kUnsupported,
+                     fmt::format("{} takes {} bytes, and a protobuf message holds 2 GiB; split the "
+                                 "model.",
+                                 what, size));
     }
     Bytes bytes(size);
     if (!model.SerializeToArray(bytes.data(), static_cast<int>(size))) {
         return Error(Errc::kFormat,
-                     fmt::format("The graph of {} cannot be written: a required field is "
-                                 "missing; export the model again.",
-                                 source));
+                     fmt::format("{} cannot be written: a required field is missing; export the "
+                                 "model again.",
+                                 what));
     }
     return bytes;
+}
+
+/// -dump-graph.
+Status dump_graph(ModelProto& lowered, const ModelProto& model, const Lowering& lowering) {
+    lowered.set_producer_name(model.producer_name());
+    lowered.set_producer_version(model.producer_version());
+    *lowered.mutable_metadata_props() = model.metadata_props();
+    lowered.mutable_graph()->set_name(program_name(model));
+    QAICRT_TRY(const Bytes bytes, serialise(lowered, "The lowered graph of " + lowering.source));
+    QAICRT_CHECK(write_graph_file(lowering.options.dump_graph, bytes));
+    lowering.say(0, fmt::format("Lowered graph is present at {}", lowering.options.dump_graph));
+    return {};
 }
 
 Result<Bytes> compile_parsed(ModelProto& model, const std::string& source,
                              const CompileOptions& options, CompileReport& report,
                              std::uint64_t max_bytes) {
     QAICRT_CHECK(check_options(options));
-    Lowering lowering{model, options, source, {}, 0, {}, {}};
+    if (!options.dump_graph.empty()) {
+        QAICRT_CHECK(check_graph_file(options.dump_graph, options.model_path, options.output_dir));
+    }
+    Lowering lowering{model, options, source, {}, 0, {}, {}, max_bytes};
     lowering.say(0, "Compile started ............... ");
     if (options.convert_to_fp16) {
         lowering.say(0, "Compiling model with FP16 precision.");
@@ -244,6 +262,8 @@ Result<Bytes> compile_parsed(ModelProto& model, const std::string& source,
     // The card will load exactly this graph: what it would refuse there is refused here.
     qaicnet::LoadOptions limits;
     limits.max_bytes = max_bytes;
+    ModelProto lowered;
+    limits.lowered = options.dump_graph.empty() ? nullptr : &lowered;
     auto network = qaicnet::Network::load(model, spec.constants, limits);
     if (!network) {
         return about(std::move(network).error(), source);
@@ -256,10 +276,14 @@ Result<Bytes> compile_parsed(ModelProto& model, const std::string& source,
     spec.num_nsps = static_cast<std::uint16_t>(options.num_cores);
     spec.batch_size = static_cast<std::int32_t>(
         options.stats_batch_size.value_or(options.batch_size.value_or(1)));
-    QAICRT_TRY(spec.emu_section, serialise(model, source));
+    QAICRT_TRY(spec.emu_section,
+               serialise(model, fmt::format("The graph of {} without its weights", source)));
     const Figures figures(**network);
     network->reset();
     QAICRT_TRY(Bytes qpc, qaicrt::qpc::build_program(spec));
+    if (!options.dump_graph.empty()) {
+        QAICRT_CHECK(dump_graph(lowered, model, lowering));
+    }
 
     if (options.print_metrics) {
         print_metrics(lowering, spec, figures, qpc.size());

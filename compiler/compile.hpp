@@ -24,7 +24,10 @@ struct CompileOptions {
     std::optional<std::int64_t> batch_size;  ///< replaces the leading dimension of every input
     std::optional<std::int64_t> stats_batch_size;  ///< recorded as the QPC's batch size
     std::vector<std::pair<std::string, std::int64_t>> symbols;
+    std::vector<std::pair<std::string, std::vector<std::int64_t>>> input_shapes;  ///< by input name
     std::vector<std::string> output_names;  ///< restrict or reorder; empty: the model's
+    /// The lowered graph is written here as ONNX, before the program; "": nowhere.
+    std::string dump_graph;
     int verbosity = 0;
     bool print_times = false;    ///< log how long each stage took
     bool print_metrics = false;  ///< log sizes of constants, I/O and program
@@ -47,7 +50,7 @@ struct CompileReport {
 /// removes directories that it made. Errors are one sentence; unsupported nodes are all named, with
 /// counts.
 qaicrt::Result<CompileReport> compile_model(const CompileOptions& options);
-/// The same without touching the file system for output.
+/// The same; the only file that it may write is options.dump_graph.
 qaicrt::Result<std::vector<std::byte>> compile_model_to_bytes(const CompileOptions& options,
                                                               CompileReport* report);
 

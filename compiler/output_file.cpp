@@ -28,6 +28,7 @@ using qaicrt::Result;
 using qaicrt::Status;
 
 constexpr std::string_view kTemporaryPrefix = ".programqpc.bin.";
+constexpr std::string_view kTemporaryGraphPrefix = ".qaic-graph.";
 
 Error system_error(const std::string& what, const std::string& path, int code) {
     const bool denied = code == EACCES || code == EPERM || code == EROFS;
@@ -129,10 +130,14 @@ Status write_all(int fd, std::span<const std::byte> bytes, const std::string& pa
     return {};
 }
 
+fs::path folder_of(const fs::path& file) {
+    return file.has_parent_path() ? file.parent_path() : fs::path(".");
+}
+
 /// Not mkstemp: the file should have the permissions that the user's umask gives to new files.
-int make_temporary(const fs::path& dir, std::string& path) {
+int make_temporary(const fs::path& dir, std::string_view prefix, std::string& path) {
     for (int number = 0;; ++number) {
-        path = (dir / fmt::format("{}{}.{}", kTemporaryPrefix, ::getpid(), number)).string();
+        path = (dir / fmt::format("{}{}.{}", prefix, ::getpid(), number)).string();
         const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0 || errno != EEXIST) {
             return fd;
@@ -140,8 +145,8 @@ int make_temporary(const fs::path& dir, std::string& path) {
     }
 }
 
-Status write_and_rename(const std::string& temporary, int fd, std::span<const std::byte> bytes,
-                        const fs::path& target) {
+Status try_to_write(const std::string& temporary, int fd, std::span<const std::byte> bytes,
+                    const fs::path& target) {
     FileHandle file(fd);
     QAICRT_CHECK(write_all(file.get(), bytes, target.string()));
     if (::fsync(file.get()) != 0 || file.close() != 0) {
@@ -151,6 +156,39 @@ Status write_and_rename(const std::string& temporary, int fd, std::span<const st
         return system_error("write", target.string(), errno);
     }
     return {};
+}
+
+/// All of `bytes` under the name `target`, or nothing.
+Status write_and_rename(const fs::path& target, std::string_view prefix,
+                        std::span<const std::byte> bytes) {
+    const fs::path dir = folder_of(target);
+    std::string temporary;
+    const int fd = make_temporary(dir, prefix, temporary);
+    if (fd < 0) {
+        return system_error("write to the directory", dir.string(), errno);
+    }
+    if (auto written = try_to_write(temporary, fd, bytes, target); !written) {
+        ::unlink(temporary.c_str());
+        return written;
+    }
+    return {};
+}
+
+/// The file is complete either way; this makes its name durable.
+void sync_folder(const fs::path& dir) {
+    const FileHandle directory(::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory.get() >= 0) {
+        ::fsync(directory.get());
+    }
+}
+
+Error bad_graph_file(const std::string& path, std::string_view why, int code) {
+    return {Errc::kInvalidArgument, fmt::format("-dump-graph '{}' {}.", path, why), code};
+}
+
+bool same_folder(const fs::path& a, const std::string& b) {
+    std::error_code failure;
+    return !b.empty() && fs::weakly_canonical(a, failure) == fs::weakly_canonical(b, failure);
 }
 
 }  // namespace
@@ -190,21 +228,48 @@ Result<std::string> write_program(const std::string& dir, std::span<const std::b
     MadeDirectories made;
     QAICRT_CHECK(made.make(dir));
     const fs::path target = fs::path(dir) / kProgramFile;
-    std::string temporary;
-    const int fd = make_temporary(dir, temporary);
-    if (fd < 0) {
-        return system_error("write to the directory", dir, errno);
-    }
-    if (auto written = write_and_rename(temporary, fd, bytes, target); !written) {
-        ::unlink(temporary.c_str());
-        return std::move(written).error();
-    }
+    QAICRT_CHECK(write_and_rename(target, kTemporaryPrefix, bytes));
     made.keep();
-    const FileHandle directory(::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.get() >= 0) {
-        ::fsync(directory.get());  // the file is complete either way; this makes its name durable
-    }
+    sync_folder(dir);
     return target.string();
+}
+
+Status check_graph_file(const std::string& path, const std::string& model_path,
+                        const std::string& output_dir) {
+    const fs::path folder = folder_of(path);
+    if (same_folder(folder, output_dir)) {
+        return bad_graph_file(path,
+                              "lies in the directory of the program, which holds nothing else: "
+                              "choose another one",
+                              EEXIST);
+    }
+    struct stat info = {};
+    if (::stat(folder.c_str(), &info) != 0) {
+        return system_error("write to the directory", folder.string(), errno);
+    }
+    if (::stat(path.c_str(), &info) != 0) {
+        return errno == ENOENT ? Status{} : system_error("write", path, errno);
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return bad_graph_file(path, "is not a file: give the path of one",
+                              S_ISDIR(info.st_mode) ? EISDIR : EINVAL);
+    }
+    struct stat model = {};
+    if (::stat(model_path.c_str(), &model) == 0 && model.st_dev == info.st_dev &&
+        model.st_ino == info.st_ino) {
+        return bad_graph_file(path, "is the model itself: give another file", EEXIST);
+    }
+    // Renaming over it would get around its write protection.
+    return ::access(path.c_str(), W_OK) == 0 ? Status{} : system_error("write", path, errno);
+}
+
+Status write_graph_file(const std::string& path, std::span<const std::byte> bytes) {
+    std::error_code failure;
+    const fs::path resolved = fs::canonical(path, failure);  // fails for a new file
+    const fs::path target = failure ? fs::path(path) : resolved;
+    QAICRT_CHECK(write_and_rename(target, kTemporaryGraphPrefix, bytes));
+    sync_folder(folder_of(target));
+    return {};
 }
 
 }  // namespace qaicc

@@ -49,6 +49,7 @@ struct Value {
     std::shared_ptr<const Buffer> constant;  ///< null unless known at load
     int view_of = -1;                        ///< same bytes as this other value
     bool is_output = false;
+    bool from_mx = false;  ///< a constant decoded from MX codes: its products keep the card's order
     std::int32_t declared_type = 0;  ///< what the graph says of an output, 0 if nothing
 };
 
@@ -61,6 +62,7 @@ struct Node {
     std::vector<int> outputs;  ///< likewise
     std::vector<Attribute> attributes;
     const OpDef* op = nullptr;
+    std::uint64_t work = 0;  ///< NodeContext::set_work
 };
 
 struct Graph {
@@ -68,7 +70,8 @@ struct Graph {
     std::vector<Node> nodes;  ///< in an order in which every input is known before its use
     std::vector<int> inputs;
     std::vector<int> outputs;
-    bool lower = true;  ///< passes may change it (LoadOptions::passes)
+    bool lower = true;          ///< passes may change it (LoadOptions::passes)
+    bool keep_lowered = false;  ///< it will be written as ONNX (LoadOptions::lowered)
 };
 
 }  // namespace qaicnet

@@ -76,6 +76,7 @@ class Importer {
           options_(options),
           budget_(budget) {
         graph_.lower = options.passes;
+        graph_.keep_lowered = options.lowered != nullptr;
     }
 
     /// For a branch of If inside `outer`.
@@ -87,6 +88,7 @@ class Importer {
           budget_(outer.budget_),
           outer_(&outer) {
         graph_.lower = outer.options_.passes;
+        graph_.keep_lowered = outer.options_.lowered != nullptr;
     }
 
     Result<Graph> run() {

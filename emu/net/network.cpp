@@ -38,6 +38,7 @@ Result<std::unique_ptr<Network>> Network::load(const onnx::ModelProto& model,
     try {
         auto impl = std::make_unique<Impl>(options.max_bytes);
         QAICRT_TRY(impl->graph, import_model(model, constants, options, impl->budget));
+        impl->written = options.lowered;
         QAICRT_CHECK(build_network(*impl));
         return std::unique_ptr<Network>(new Network(std::move(impl)));
     } catch (const std::bad_alloc&) {

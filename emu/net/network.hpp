@@ -61,6 +61,8 @@ struct LoadOptions {
     std::uint64_t max_bytes = std::uint64_t{64}
                               << 30;  ///< refuse graphs whose tensors need more than this
     bool passes = true;  ///< lower the graph (docs/design/net-lowering.md); off for comparisons
+    /// Gets the graph that the kernels are made for, as ONNX (passes/export_model.hpp).
+    onnx::ModelProto* lowered = nullptr;
 };
 
 /// Splits [0, n) over threads; implementations must not change what is computed, only where.

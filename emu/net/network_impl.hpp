@@ -23,8 +23,10 @@ struct Step {
 struct Network::Impl {
     explicit Impl(std::uint64_t max_bytes) : budget(max_bytes) {}
 
-    Budget budget;  ///< first: buffers give back to it when they go
-    Graph graph;    ///< after load only the constants that steps read
+    Budget budget;                        ///< first: buffers give back to it when they go
+    Graph graph;                          ///< after load only the constants that steps read
+    std::unique_ptr<Graph> lowered;       ///< of a branch: the graph after the passes, if asked for
+    onnx::ModelProto* written = nullptr;  ///< where the graph goes after the passes; null: nowhere
     std::shared_ptr<Buffer> arena;
     std::vector<Step> steps;
     std::vector<ValueInfo> inputs, outputs;

@@ -37,6 +37,8 @@ struct Subgraph {
     std::unique_ptr<Network::Impl> network;
     std::vector<std::size_t> fed;
     std::optional<qaicrt::Error> misfit;
+    /// What the network was made from (Graph::keep_lowered); belongs to it, wherever it moves.
+    const Graph* lowered = nullptr;
 };
 
 /// Calls `infer` on every node in order, which may change it and the graph's values. An If whose

@@ -12,6 +12,8 @@ std::span<const NamedPass> passes() {
         NamedPass{"fuse_batch_norm", fuse_batch_norm},
         NamedPass{"choose_layout", choose_layout},
         NamedPass{"simplify_transposes", simplify_transposes},
+        // Transposes that only move axes of size 1 become views.
+        NamedPass{"simplify_reshapes", simplify_reshapes},
     };
     return kPasses;
 }

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "emu/net/passes/export_opset.hpp"
+
+#include "emu/net/half.hpp"
+#include "emu/net/passes/export_functions.hpp"
+#include "emu/net/passes/graph_edit.hpp"
+#include "emu/net/subgraph.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+namespace qaicnet {
+
+using qaicrt::Errc;
+using qaicrt::Error;
+using qaicrt::Result;
+using qaicrt::Status;
+
+namespace {
+
+/// Rewrites the nodes of one graph for a newer opset.
+class Raiser {
+  public:
+    Raiser(Graph& graph, std::int64_t opset, Budget& budget)
+        : graph_(graph), opset_(opset), budget_(budget) {}
+
+    Status run() {
+        std::vector<Node> nodes = std::move(graph_.nodes);
+        graph_.nodes.clear();
+        for (Node& node : nodes) {
+            if (is_folded(graph_, node)) {
+                continue;
+            }
+            if (node.domain.empty() && node.opset < opset_) {
+                QAICRT_CHECK(raise(node));
+            }
+            graph_.nodes.push_back(std::move(node));
+            std::move(after_.begin(), after_.end(), std::back_inserter(graph_.nodes));
+            after_.clear();
+        }
+        return {};
+    }
+
+  private:
+    struct Change {
+        const char* op_type;
+        std::int64_t since;  ///< the first opset that has the new form
+        Status (Raiser::*apply)(Node&);
+    };
+    static const std::array<Change, 26> kChanges;
+
+    Status raise(Node& node) {
+        for (const Change& change : kChanges) {
+            if (node.op_type == change.op_type && node.opset < change.since &&
+                opset_ >= change.since) {
+                QAICRT_CHECK((this->*change.apply)(node));
+            }
+        }
+        node.op = find_op("", node.op_type, opset_);
+        for (const Attribute& attribute : node.attributes) {
+            if (node.op == nullptr || !understands(*node.op, attribute.name)) {
+                return no_form(node, fmt::format("its attribute '{}'", attribute.name));
+            }
+        }
+        if (node.op == nullptr) {
+            return no_form(node, "the operator");
+        }
+        node.opset = opset_;
+        return {};
+    }
+
+    Error no_form(const Node& node, const std::string& what) const {
+        return {Errc::kUnsupported,
+                fmt::format("{} is of opset {}, and {} has no form in opset {}, which other nodes "
+                            "of the lowered graph need; convert the model to that opset first",
+                            node_text(node), node.opset, what, opset_)};
+    }
+
+    // --- pieces
+
+    Value& value(int index) { return graph_.values[static_cast<std::size_t>(index)]; }
+
+    int add_value(const Node& node, const char* what, TensorType tensor) {
+        Value& added = graph_.values.emplace_back();
+        added.name = fmt::format("{}/{}", node.label, what);
+        added.tensor = std::move(tensor);
+        return static_cast<int>(graph_.values.size() - 1);
+    }
+
+    Result<int> add_constant(const Node& node, const char* what, TensorType tensor,
+                             const void* data) {
+        const auto bytes = Buffer::allocate(tensor.bytes(), budget_);
+        if (!bytes) {
+            return Error(Errc::kNoMemory,
+                         "writing the lowered graph needs more than the memory "
+                         "limit; raise the limit");
+        }
+        if (tensor.bytes() != 0) {
+            std::memcpy(bytes->owned(), data, tensor.bytes());
+        }
+        const int added = add_value(node, what, std::move(tensor));
+        value(added).constant = bytes;
+        return added;
+    }
+
+    Result<int> add_ints(const Node& node, const char* what,
+                         const std::vector<std::int64_t>& list) {
+        return add_constant(
+            node, what, {ElemType::kInt64, {static_cast<std::int64_t>(list.size())}}, list.data());
+    }
+
+    /// One element of the type of the node's first input; operators whose numbers became inputs
+    /// took floating-point tensors alone until then.
+    Result<int> add_scalar(const Node& node, const char* what, float number) {
+        const ElemType type = value(node.inputs[0]).tensor.type;
+        const Half half = float_to_half(number);
+        const double wide = number;
+        switch (type) {
+            case ElemType::kFloat:
+                return add_constant(node, what, {type, {}}, &number);
+            case ElemType::kFloat16:
+                return add_constant(node, what, {type, {}}, &half);
+            case ElemType::kDouble:
+                return add_constant(node, what, {type, {}}, &wide);
+            default:
+                return no_form(node, fmt::format("its attribute '{}'", what));
+        }
+    }
+
+    static void set_input(Node& node, std::size_t place, int index) {
+        node.inputs.resize(std::max(node.inputs.size(), place + 1), -1);
+        node.inputs[place] = index;
+    }
+
+    /// A list that is an attribute no more, if it is there.
+    Status list_to_input(Node& node, const char* name, std::size_t place) {
+        if (find_attribute(node, name) != nullptr) {
+            QAICRT_TRY(const int list, add_ints(node, name, ints_attribute(node, name)));
+            set_input(node, place, list);
+            remove_attribute(node, name);
+        }
+        return {};
+    }
+
+    Status number_to_input(Node& node, const char* name, std::size_t place) {
+        if (find_attribute(node, name) != nullptr) {
+            QAICRT_TRY(const int number, add_scalar(node, name, float_attribute(node, name, 0)));
+            set_input(node, place, number);
+            remove_attribute(node, name);
+        }
+        return {};
+    }
+
+    // --- changes
+
+    Status axes_to_input(Node& node) { return list_to_input(node, "axes", 1); }
+    Status split_to_input(Node& node) { return list_to_input(node, "split", 1); }
+
+    Status clip_limits(Node& node) {
+        QAICRT_CHECK(number_to_input(node, "min", 1));
+        return number_to_input(node, "max", 2);
+    }
+
+    Status pad_lists(Node& node) {
+        QAICRT_CHECK(list_to_input(node, "pads", 1));
+        return number_to_input(node, "value", 2);
+    }
+
+    Status slice_lists(Node& node) {
+        QAICRT_CHECK(list_to_input(node, "starts", 1));
+        QAICRT_CHECK(list_to_input(node, "ends", 2));
+        return list_to_input(node, "axes", 3);
+    }
+
+    Status top_count(Node& node) {
+        QAICRT_TRY(const int count, add_ints(node, "k", {int_attribute(node, "k", 0)}));
+        set_input(node, 1, count);
+        remove_attribute(node, "k");
+        return {};
+    }
+
+    Status count_parts(Node& node) {
+        if (node.inputs.size() < 2) {
+            set_attribute(node, "num_outputs", static_cast<std::int64_t>(node.outputs.size()));
+        }
+        return {};
+    }
+
+    Status batch_by_channel(Node& node) {
+        if (int_attribute(node, "spatial", 1) == 1) {
+            remove_attribute(node, "spatial");
+        }
+        return {};
+    }
+
+    Status scatter_elements(Node& node) {
+        node.op_type = "ScatterElements";
+        return {};
+    }
+
+    Status upsample_scales(Node& node) {
+        const Attribute* scales = find_attribute(node, "scales");
+        if (scales == nullptr) {
+            return {};
+        }
+        const auto count = static_cast<std::int64_t>(scales->floats.size());
+        QAICRT_TRY(const int list, add_constant(node, "scales", {ElemType::kFloat, {count}},
+                                                scales->floats.data()));
+        set_input(node, 1, list);
+        remove_attribute(node, "scales");
+        return {};
+    }
+
+    Status upsample_is_resize(Node& node) {
+        node.op_type = "Resize";
+        return {};
+    }
+
+    /// The region that opset 11 put in front of the scales may be empty, but not left out.
+    Status resize_coordinates(Node& node) {
+        const int scales = node.inputs[1];
+        QAICRT_TRY(const int region, add_constant(node, "roi", {ElemType::kFloat, {0}}, nullptr));
+        set_input(node, 1, region);
+        set_input(node, 2, scales);
+        set_attribute(node, "coordinate_transformation_mode", std::string("asymmetric"));
+        set_attribute(node, "nearest_mode", std::string("floor"));
+        return {};
+    }
+
+    /// Scale and bias by group became scale and bias by channel.
+    Status group_norm(Node& node) { return no_form(node, "scale and bias by group"); }
+
+    /// Before opset 13 all axes from `axis` on were one.
+    Status softmax_axis(Node& node) {
+        const Shape dims = value(node.inputs[0]).tensor.dims;
+        const auto rank = static_cast<std::int64_t>(dims.size());
+        std::int64_t axis = int_attribute(node, "axis", 1);
+        axis += axis < 0 ? rank : 0;
+        const auto inner = dims.begin() + std::min(axis + 1, rank);
+        if (rank == 0) {
+            remove_attribute(node, "axis");
+            return {};
+        }
+        const bool one_axis = std::all_of(inner, dims.end(), [](auto dim) { return dim == 1; });
+        if ((axis < rank && one_axis) || checked_count(dims).value_or(0) == 0) {
+            set_attribute(node, "axis", std::min(axis, rank - 1));
+            return {};
+        }
+        return softmax_of_rows(node, axis);
+    }
+
+    Status softmax_of_rows(Node& node, std::int64_t axis) {
+        const TensorType whole = value(node.inputs[0]).tensor;
+        const auto split = whole.dims.begin() + axis;
+        const auto outer = checked_count(Shape(whole.dims.begin(), split)).value_or(0);
+        const auto length = checked_count(Shape(split, whole.dims.end())).value_or(0);
+        const TensorType rows{
+            whole.type, {static_cast<std::int64_t>(outer), static_cast<std::int64_t>(length)}};
+        const int in = add_value(node, "rows", rows);
+        const int out = add_value(node, "of_rows", rows);
+        QAICRT_TRY(const int shape, add_ints(node, "shape", whole.dims));
+
+        Node flatten =
+            make_node("", "Flatten", opset_, node.label + "/Flatten", {node.inputs[0]}, {in});
+        set_attribute(flatten, "axis", axis);
+        Node reshape =
+            make_node("", "Reshape", opset_, node.label + "/Reshape", {out, shape}, node.outputs);
+        graph_.nodes.push_back(std::move(flatten));
+        node.inputs = {in};
+        node.outputs = {out};
+        set_attribute(node, "axis", std::int64_t{1});
+        after_.push_back(std::move(reshape));
+        return {};
+    }
+
+    Graph& graph_;
+    std::int64_t opset_;
+    Budget& budget_;
+    std::vector<Node> after_;  ///< the node that is being raised
+};
+
+/// Forms that differ; by operator from older to newer. What is not here kept its meaning and gained
+/// types or attributes.
+const std::array<Raiser::Change, 26> Raiser::kChanges = {{
+    {"BatchNormalization", 9, &Raiser::batch_by_channel},
+    {"Clip", 11, &Raiser::clip_limits},
+    {"GroupNormalization", 21, &Raiser::group_norm},
+    {"LogSoftmax", 13, &Raiser::softmax_axis},
+    {"Pad", 11, &Raiser::pad_lists},
+    {"ReduceL1", 18, &Raiser::axes_to_input},
+    {"ReduceL2", 18, &Raiser::axes_to_input},
+    {"ReduceLogSum", 18, &Raiser::axes_to_input},
+    {"ReduceLogSumExp", 18, &Raiser::axes_to_input},
+    {"ReduceMax", 18, &Raiser::axes_to_input},
+    {"ReduceMean", 18, &Raiser::axes_to_input},
+    {"ReduceMin", 18, &Raiser::axes_to_input},
+    {"ReduceProd", 18, &Raiser::axes_to_input},
+    {"ReduceSum", 13, &Raiser::axes_to_input},
+    {"ReduceSumSquare", 18, &Raiser::axes_to_input},
+    {"Scatter", 11, &Raiser::scatter_elements},
+    {"Slice", 10, &Raiser::slice_lists},
+    {"Softmax", 13, &Raiser::softmax_axis},
+    {"Split", 13, &Raiser::split_to_input},
+    {"Split", 18, &Raiser::count_parts},
+    {"Squeeze", 13, &Raiser::axes_to_input},
+    {"TopK", 10, &Raiser::top_count},
+    {"Unsqueeze", 13, &Raiser::axes_to_input},
+    {"Upsample", 9, &Raiser::upsample_scales},
+    {"Upsample", 10, &Raiser::upsample_is_resize},
+    {"Resize", 11, &Raiser::resize_coordinates},
+}};
+
+template <class Visit>
+void for_each_node(const Graph& graph, const Visit& visit) {
+    for (const Node& node : graph.nodes) {
+        if (is_folded(graph, node)) {
+            continue;
+        }
+        visit(node);
+        for (const Attribute& attribute : node.attributes) {
+            if (attribute.graph != nullptr && attribute.graph->lowered != nullptr) {
+                for_each_node(*attribute.graph->lowered, visit);
+            }
+        }
+    }
+}
+
+}  // namespace
+
+bool is_folded(const Graph& graph, const Node& node) {
+    return std::all_of(node.outputs.begin(), node.outputs.end(), [&](int index) {
+        return index < 0 || graph.values[static_cast<std::size_t>(index)].constant != nullptr;
+    });
+}
+
+std::int64_t common_opset(const Graph& graph) {
+    std::int64_t opset = 0;
+    for_each_node(graph, [&](const Node& node) {
+        // What stands in for a branch that does not fit needs ConstantOfShape.
+        const std::int64_t own =
+            node.op_type == "If" ? std::max<std::int64_t>(node.opset, 9) : node.opset;
+        opset = std::max(opset, node.domain.empty() ? own : 0);
+    });
+    constexpr std::int64_t kWithoutNodes = 13;
+    opset = opset == 0 ? kWithoutNodes : opset;
+    for_each_node(graph, [&](const Node& node) {
+        opset = node.domain.empty() ? opset : opset_of_function(node, opset);
+    });
+    return opset;
+}
+
+Result<Graph> with_opset(const Graph& graph, std::int64_t opset, Budget& budget) {
+    Graph copy = graph;
+    QAICRT_CHECK(Raiser(copy, opset, budget).run());
+    return copy;
+}
+
+}  // namespace qaicnet
