@@ -1,10 +1,519 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "emu/net/conv_kernel.hpp"
+/// FusedConv on channels last: sums, bias, addend and activation of a tile while it is in the
+/// cache.
+///
+/// A result is one chain of fused multiply-adds (fma_tile.hpp) that begins at the bias and goes
+/// over the taps of the kernel in order, for each tap over the input channels. Taps in the padding
+/// add nothing.
+#include "emu/net/activation.hpp"
+#include "emu/net/conv_plan.hpp"
+#include "emu/net/fma_tile.hpp"
+#include "emu/net/parallel.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
 
 namespace qaicnet {
 
-qaicrt::Result<KernelPtr> make_fused_conv_kernel(NodeContext& c, const ConvProblem& /*problem*/) {
-    return c.malformed("no kernel yet");
+using qaicrt::Errc;
+using qaicrt::Result;
+using qaicrt::Status;
+
+namespace {
+
+/// A large enough stride of a transposed convolution would make a small file plan for hours.
+constexpr std::int64_t kMostPhases = 1 << 16;
+
+/// What both kernels know.
+class ChannelsLast : public Kernel {
+  public:
+    ChannelsLast(const ConvProblem& problem, std::vector<Phase> phases, std::size_t images)
+        : p_(problem),
+          phases_(std::move(phases)),
+          images_(images),
+          in_channels_(p_.groups * p_.in_channels),
+          out_channels_(p_.groups * p_.out_channels),
+          taps_(static_cast<std::size_t>(p_.window.kernel_count())) {}
+
+    std::size_t scratch_bytes() const noexcept override {
+        return packed_ ? 0 : packed_floats() * sizeof(float);
+    }
+
+    /// Packs constant weights (and bias) at load.
+    Status prepare(NodeContext& c) {
+        if (c.constant(1) == nullptr || (p_.has_bias && c.constant(2) == nullptr)) {
+            return {};
+        }
+        packed_ = Buffer::allocate(packed_floats() * sizeof(float), c.budget());
+        if (!packed_) {
+            return c.fail(Errc::kNoMemory, "there is no memory for its packed weights");
+        }
+        pack(c.constant(1), c.constant(2), as<float>(packed_->owned()), *make_workers(1));
+        c.drop_input(1);
+        if (p_.has_bias) {
+            c.drop_input(2);
+        }
+        return {};
+    }
+
+    Status run(const RunArgs& args) const override {
+        const float* packed = packed_ ? as<float>(packed_->data()) : as<float>(args.scratch);
+        if (!packed_) {
+            pack(args.in[1], p_.has_bias ? args.in[2] : nullptr, as<float>(args.scratch),
+                 args.workers);
+        }
+        for (const Phase& phase : phases_) {
+            run_phase(phase, args, packed);
+        }
+        return {};
+    }
+
+  protected:
+    /// Floats of weights, then of the bias, then of zeros that stand for the padding.
+    virtual std::size_t packed_floats() const = 0;
+    virtual void pack(const std::byte* weights, const std::byte* bias, float* out,
+                      Workers& workers) const = 0;
+    virtual void run_phase(const Phase& phase, const RunArgs& args, const float* packed) const = 0;
+
+    /// The element of ONNX's weights for output channel m and input channel c of a group.
+    float weight(const float* w, std::size_t group, std::size_t m, std::size_t c,
+                 std::size_t tap) const {
+        const std::size_t row = p_.transposed ? (group * p_.in_channels + c) * p_.out_channels + m
+                                              : (group * p_.out_channels + m) * p_.in_channels + c;
+        return w[row * taps_ + tap];
+    }
+
+    /// Calls visit(index among all taps in the order of the phases, position in ONNX's kernel).
+    template <class Visit>
+    void for_each_tap(Visit&& visit) const {
+        const auto& a = p_.window.axes;
+        for (const Phase& phase : phases_) {
+            std::size_t at = phase.first_tap;
+            for (const std::int64_t d : phase.axes[0].kernel) {
+                for (const std::int64_t h : phase.axes[1].kernel) {
+                    for (const std::int64_t x : phase.axes[2].kernel) {
+                        visit(at++,
+                              static_cast<std::size_t>((d * a[1].kernel + h) * a[2].kernel + x));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Position of an output in the tensor, in channels.
+    static std::size_t out_at(const Phase& phase, std::size_t image, std::size_t line,
+                              std::size_t x) {
+        const auto& a = phase.axes;
+        const auto l = static_cast<std::int64_t>(line);
+        const std::int64_t d = a[0].out_first + l / a[1].count * a[0].out_step;
+        const std::int64_t h = a[1].out_first + l % a[1].count * a[1].out_step;
+        const std::int64_t w = a[2].out_first + static_cast<std::int64_t>(x) * a[2].out_step;
+        return static_cast<std::size_t>(
+            ((static_cast<std::int64_t>(image) * a[0].out + d) * a[1].out + h) * a[2].out + w);
+    }
+
+    /// First input position of a line for the taps (d, h); -1 where they lie in the padding.
+    static std::int64_t in_line(const Phase& phase, std::size_t image, std::size_t line,
+                                std::size_t d, std::size_t h) {
+        const auto& a = phase.axes;
+        const auto l = static_cast<std::int64_t>(line);
+        const std::int64_t z = l / a[1].count * a[0].in_step + a[0].offsets[d];
+        const std::int64_t y = l % a[1].count * a[1].in_step + a[1].offsets[h];
+        if (z < 0 || z >= a[0].in || y < 0 || y >= a[1].in) {
+            return -1;
+        }
+        return ((static_cast<std::int64_t>(image) * a[0].in + z) * a[1].in + y) * a[2].in;
+    }
+
+    ConvProblem p_;
+    std::vector<Phase> phases_;
+    std::size_t images_;
+    std::size_t in_channels_, out_channels_;  ///< of all groups
+    std::size_t taps_;
+    std::shared_ptr<Buffer> packed_;
+};
+
+/// Any groups: tiles of neighbouring outputs of a line times panels of 16 output channels.
+class DenseConv final : public ChannelsLast {
+  public:
+    DenseConv(const ConvProblem& problem, std::vector<Phase> phases, std::size_t images)
+        : ChannelsLast(problem, std::move(phases), images),
+          panels_(panel_count(p_.out_channels)),
+          panel_floats_(taps_ * p_.in_channels * kPanelColumns),
+          tile_rows_(fma_rows()),
+          merges_taps_(!p_.transposed && p_.groups == 1 && p_.window.axes[2].dilation == 1) {}
+
+  private:
+    static constexpr std::size_t kMostRuns = 192;    ///< in the table of a segment
+    static constexpr std::size_t kSegmentTiles = 8;  ///< that share a table
+    static constexpr std::size_t kPanelsPerTask = 8;
+
+    /// A stretch of a line of output positions.
+    struct Segment {
+        std::size_t image, group, line, first, count;
+    };
+    struct TileRuns {
+        const FmaRun* runs;
+        std::size_t count, length;
+    };
+    /// What the tiles of a task share.
+    struct Tensors {
+        const float* in;      ///< first channel of the group
+        const float* packed;  ///< weights, bias, zeros
+        const float* addend;  ///< null or as the result
+        float* out;
+    };
+
+    std::size_t bias_at() const { return p_.groups * panels_ * panel_floats_; }
+    std::size_t zeros_at() const { return bias_at() + p_.groups * panels_ * kPanelColumns; }
+    std::size_t packed_floats() const override { return zeros_at() + p_.in_channels; }
+
+    /// [group][panel][tap][channel][16]
+    void pack(const std::byte* weights, const std::byte* bias, float* out,
+              Workers& workers) const override {
+        const float* w = as<float>(weights);
+        parallel_for(workers, p_.groups * panels_, grain_for(panel_floats_),
+                     [&](std::size_t begin, std::size_t end) {
+                         for (std::size_t i = begin; i < end; ++i) {
+                             pack_panel(w, i / panels_, i % panels_, out + i * panel_floats_);
+                         }
+                     });
+        float* b = out + bias_at();
+        for (std::size_t i = 0; i < p_.groups * panels_ * kPanelColumns; ++i) {
+            const std::size_t group = i / (panels_ * kPanelColumns);
+            const std::size_t m = i % (panels_ * kPanelColumns);
+            b[i] = bias != nullptr && m < p_.out_channels
+                       ? as<float>(bias)[group * p_.out_channels + m]
+                       : 0.0F;
+        }
+        std::fill_n(out + zeros_at(), p_.in_channels, 0.0F);
+    }
+
+    void pack_panel(const float* w, std::size_t group, std::size_t panel, float* out) const {
+        for_each_tap([&](std::size_t at, std::size_t tap) {
+            for (std::size_t c = 0; c < p_.in_channels; ++c) {
+                float* to = out + (at * p_.in_channels + c) * kPanelColumns;
+                for (std::size_t j = 0; j < kPanelColumns; ++j) {
+                    const std::size_t m = panel * kPanelColumns + j;
+                    to[j] = m < p_.out_channels ? weight(w, group, m, c, tap) : 0.0F;
+                }
+            }
+        });
+    }
+
+    void run_phase(const Phase& phase, const RunArgs& args, const float* packed) const override {
+        const std::size_t width = phase.width();
+        const std::size_t lines = phase.lines();
+        const std::size_t taps = std::max<std::size_t>(phase.taps(), 1);
+        const std::size_t length =
+            std::clamp<std::size_t>(kMostRuns / taps, 1, kSegmentTiles) * tile_rows_;
+        const std::size_t segments = (width + length - 1) / length;
+        const std::size_t panel_tasks = (panels_ + kPanelsPerTask - 1) / kPanelsPerTask;
+        const std::size_t strips = images_ * p_.groups * lines * segments;
+        const std::size_t cost =
+            std::min(length, width) * taps * p_.in_channels * std::min(panels_, kPanelsPerTask);
+        // Panels change last, so that a thread keeps those it works with in its cache.
+        parallel_for(
+            args.workers, strips * panel_tasks, grain_for(cost),
+            [&](std::size_t begin, std::size_t end) {
+                for (std::size_t task = begin; task < end; ++task) {
+                    const std::size_t line = task % strips / segments;
+                    const std::size_t first = task % strips % segments * length;
+                    const Segment s{line / lines / p_.groups, line / lines % p_.groups,
+                                    line % lines, first, std::min(length, width - first)};
+                    const Tensors t{as<float>(args.in[0]) + s.group * p_.in_channels, packed,
+                                    p_.has_addend ? as<float>(args.in[3]) : nullptr,
+                                    as<float>(args.out[0])};
+                    const std::size_t panel = task / strips * kPanelsPerTask;
+                    run_segment(phase, s, panel, std::min(panel + kPanelsPerTask, panels_), t);
+                }
+            });
+    }
+
+    void run_segment(const Phase& phase, const Segment& s, std::size_t panel_begin,
+                     std::size_t panel_end, const Tensors& t) const {
+        FmaRun table[kMostRuns];
+        TileRuns tiles[kSegmentTiles];
+        const bool fits = phase.taps() <= kMostRuns;
+        std::size_t used = 0;
+        for (std::size_t x = 0; fits && x < s.count; x += tile_rows_) {
+            TileRuns& tile = tiles[x / tile_rows_];
+            tile = fill_table(phase, s, x, t, {table + used, 0, phase.taps()});
+            used += tile.count;
+        }
+        for (std::size_t panel = panel_begin; panel < panel_end; ++panel) {
+            for (std::size_t x = 0; x < s.count; x += tile_rows_) {
+                alignas(64) float tile[kMaxFmaRows * kPanelColumns];
+                const std::size_t rows = std::min(tile_rows_, s.count - x);
+                start_tile(s, panel, rows, t, tile);
+                const float* weights = panel_weights(phase, s, panel, t);
+                if (fits) {
+                    const TileRuns& r = tiles[x / tile_rows_];
+                    fma_tile(r.runs, r.count, r.length, rows, weights, tile, true);
+                } else {
+                    add_many_taps(phase, s, x, t, {table, 0, phase.taps()}, weights, tile);
+                }
+                finish_tile(phase, s, x, panel, t, tile);
+            }
+        }
+    }
+
+    const float* panel_weights(const Phase& phase, const Segment& s, std::size_t panel,
+                               const Tensors& t) const {
+        return t.packed + (s.group * panels_ + panel) * panel_floats_ +
+               phase.first_tap * p_.in_channels * kPanelColumns;
+    }
+
+    /// Where runs go, and which taps of the phase they are for.
+    struct Taps {
+        FmaRun* table;
+        std::size_t begin, end;
+    };
+
+    TileRuns fill_table(const Phase& phase, const Segment& s, std::size_t x, const Tensors& t,
+                        const Taps& taps) const {
+        const PhaseAxis& w = phase.axes[2];
+        const std::size_t rows = std::min(tile_rows_, s.count - x);
+        const auto first = static_cast<std::int64_t>(s.first + x);
+        const bool inside =
+            first >= w.safe_begin && first + static_cast<std::int64_t>(rows) <= w.safe_end;
+        const std::size_t across = w.kernel.size();
+        // In the middle of a line the taps of one line of the kernel are neighbours in memory.
+        const bool merged = inside && merges_taps_ && taps.begin == 0 && taps.end == phase.taps();
+        const std::size_t step = merged ? across : 1;
+        TileRuns out{taps.table, 0, step * p_.in_channels};
+        for (std::size_t tap = taps.begin; tap < taps.end; tap += step) {
+            const std::size_t plane = tap / across;
+            const std::int64_t line =
+                in_line(phase, s.image, s.line, plane / phase.axes[1].kernel.size(),
+                        plane % phase.axes[1].kernel.size());
+            if (line < 0) {
+                continue;
+            }
+            FmaRun& run = taps.table[out.count++];
+            run.weights = tap * p_.in_channels * kPanelColumns;
+            for (std::size_t r = 0; r < rows; ++r) {
+                const std::int64_t at =
+                    (first + static_cast<std::int64_t>(r)) * w.in_step + w.offsets[tap % across];
+                run.rows[r] = at >= 0 && at < w.in
+                                  ? t.in + static_cast<std::size_t>(line + at) * in_channels_
+                                  : t.packed + zeros_at();
+            }
+        }
+        return out;
+    }
+
+    /// Kernels with more taps than the table holds.
+    void add_many_taps(const Phase& phase, const Segment& s, std::size_t x, const Tensors& t,
+                       const Taps& taps, const float* weights, float* tile) const {
+        const std::size_t rows = std::min(tile_rows_, s.count - x);
+        for (std::size_t tap = taps.begin; tap < taps.end; tap += kMostRuns) {
+            const TileRuns r =
+                fill_table(phase, s, x, t, {taps.table, tap, std::min(tap + kMostRuns, taps.end)});
+            fma_tile(r.runs, r.count, r.length, rows, weights, tile, true);
+        }
+    }
+
+    void start_tile(const Segment& s, std::size_t panel, std::size_t rows, const Tensors& t,
+                    float* tile) const {
+        const float* bias = t.packed + bias_at() + (s.group * panels_ + panel) * kPanelColumns;
+        for (std::size_t r = 0; r < rows; ++r) {
+            std::memcpy(tile + r * kPanelColumns, bias, kPanelColumns * sizeof(float));
+        }
+    }
+
+    void finish_tile(const Phase& phase, const Segment& s, std::size_t x, std::size_t panel,
+                     const Tensors& t, float* tile) const {
+        const std::size_t rows = std::min(tile_rows_, s.count - x);
+        const std::size_t columns =
+            std::min(kPanelColumns, p_.out_channels - panel * kPanelColumns);
+        const std::size_t step = static_cast<std::size_t>(phase.axes[2].out_step) * out_channels_;
+        const std::size_t at = out_at(phase, s.image, s.line, s.first + x) * out_channels_ +
+                               s.group * p_.out_channels + panel * kPanelColumns;
+        if (t.addend != nullptr) {
+            for (std::size_t r = 0; r < rows; ++r) {
+                for (std::size_t j = 0; j < columns; ++j) {
+                    tile[r * kPanelColumns + j] += t.addend[at + r * step + j];
+                }
+            }
+        }
+        apply_activation(p_.activation, p_.alpha, p_.beta, tile, rows * kPanelColumns);
+        for (std::size_t r = 0; r < rows; ++r) {
+            if (columns == kPanelColumns) {
+                std::memcpy(t.out + at + r * step, tile + r * kPanelColumns,
+                            kPanelColumns * sizeof(float));
+            } else {
+                std::copy_n(tile + r * kPanelColumns, columns, t.out + at + r * step);
+            }
+        }
+    }
+
+    std::size_t panels_, panel_floats_, tile_rows_;
+    bool merges_taps_;
+};
+
+/// One input and one output channel in each group: vectors of channels.
+class DepthwiseConv final : public ChannelsLast {
+  public:
+    using ChannelsLast::ChannelsLast;
+
+  private:
+    static constexpr std::size_t kMostTaps = 256;
+    static constexpr std::size_t kPieceFloats = 2048;  ///< of a line, finished while it is cached
+
+    std::size_t packed_floats() const override { return (taps_ + 1) * out_channels_; }
+
+    /// [tap][channel], then the bias
+    void pack(const std::byte* weights, const std::byte* bias, float* out,
+              Workers& /*workers*/) const override {
+        for_each_tap([&](std::size_t at, std::size_t tap) {
+            for (std::size_t c = 0; c < out_channels_; ++c) {
+                out[at * out_channels_ + c] = weight(as<float>(weights), c, 0, 0, tap);
+            }
+        });
+        float* b = out + taps_ * out_channels_;
+        std::fill_n(b, out_channels_, 0.0F);
+        if (bias != nullptr) {
+            std::copy_n(as<float>(bias), out_channels_, b);
+        }
+    }
+
+    void run_phase(const Phase& phase, const RunArgs& args, const float* packed) const override {
+        const std::size_t lines = phase.lines();
+        parallel_for(args.workers, images_ * lines,
+                     grain_for(phase.width() * out_channels_ * phase.taps() / 4 + 1),
+                     [&](std::size_t begin, std::size_t end) {
+                         for (std::size_t i = begin; i < end; ++i) {
+                             run_line(phase, i / lines, i % lines, args, packed);
+                         }
+                     });
+    }
+
+    void run_line(const Phase& phase, std::size_t image, std::size_t line, const RunArgs& args,
+                  const float* packed) const {
+        const PhaseAxis& w = phase.axes[2];
+        const auto safe_begin = static_cast<std::size_t>(w.safe_begin);
+        const auto safe_end = static_cast<std::size_t>(w.safe_end);
+        const std::size_t piece = std::max<std::size_t>(kPieceFloats / out_channels_, 4);
+        std::size_t x = 0;
+        while (x < phase.width()) {
+            const bool inside = x >= safe_begin && x < safe_end;
+            const std::size_t count = inside ? std::min(piece, safe_end - x) : 1;
+            run_piece(phase, {image, line, x, count}, args, packed);
+            x += count;
+        }
+    }
+
+    struct Piece {
+        std::size_t image, line, x, count;
+    };
+
+    void run_piece(const Phase& phase, const Piece& piece, const RunArgs& args,
+                   const float* packed) const {
+        const float* in[kMostTaps];
+        const std::size_t at = out_at(phase, piece.image, piece.line, piece.x) * out_channels_;
+        float* out = as<float>(args.out[0]) + at;
+        const auto step = static_cast<std::size_t>(phase.axes[2].out_step) * out_channels_;
+        const float* start = packed + taps_ * out_channels_;
+        for (std::size_t tap = 0; tap < phase.taps(); tap += kMostTaps) {
+            const std::size_t taps = std::min(kMostTaps, phase.taps() - tap);
+            find_inputs(phase, piece, tap, taps, as<float>(args.in[0]), in);
+            DepthwiseLine line{in,
+                               taps,
+                               static_cast<std::size_t>(phase.axes[2].in_step) * out_channels_,
+                               packed + (phase.first_tap + tap) * out_channels_,
+                               start,
+                               out_channels_,
+                               piece.count,
+                               out,
+                               step};
+            if (tap == 0) {
+                fma_depthwise(line);
+            } else {
+                for (std::size_t i = 0; i < piece.count; ++i) {  // goes on from each result
+                    continue_one(line, i);
+                }
+            }
+        }
+        if (phase.taps() == 0) {
+            fma_depthwise({in, 0, 0, packed, start, out_channels_, piece.count, out, step});
+        }
+        finish(piece, step, p_.has_addend ? as<float>(args.in[3]) + at : nullptr, out);
+    }
+
+    static void continue_one(DepthwiseLine line, std::size_t x) {
+        const float* moved[kMostTaps];
+        for (std::size_t t = 0; t < line.taps; ++t) {
+            moved[t] = line.in[t] == nullptr ? nullptr : line.in[t] + x * line.in_step;
+        }
+        line.in = moved;
+        line.out += x * line.out_step;
+        line.start = line.out;
+        line.width = 1;
+        fma_depthwise(line);
+    }
+
+    void find_inputs(const Phase& phase, const Piece& piece, std::size_t first, std::size_t count,
+                     const float* data, const float** in) const {
+        const PhaseAxis& w = phase.axes[2];
+        const std::size_t across = w.kernel.size();
+        for (std::size_t t = 0; t < count; ++t) {
+            const std::size_t plane = (first + t) / across;
+            const std::int64_t line =
+                in_line(phase, piece.image, piece.line, plane / phase.axes[1].kernel.size(),
+                        plane % phase.axes[1].kernel.size());
+            const std::int64_t at =
+                static_cast<std::int64_t>(piece.x) * w.in_step + w.offsets[(first + t) % across];
+            in[t] = line < 0 || at < 0 || at >= w.in
+                        ? nullptr
+                        : data + static_cast<std::size_t>(line + at) * in_channels_;
+        }
+    }
+
+    void finish(const Piece& piece, std::size_t step, const float* addend, float* out) const {
+        const bool dense = step == out_channels_;
+        const std::size_t rows = dense ? 1 : piece.count;
+        const std::size_t length = dense ? piece.count * out_channels_ : out_channels_;
+        for (std::size_t r = 0; r < rows; ++r) {
+            float* x = out + r * step;
+            for (std::size_t i = 0; addend != nullptr && i < length; ++i) {
+                x[i] += addend[r * step + i];
+            }
+            apply_activation(p_.activation, p_.alpha, p_.beta, x, length);
+        }
+    }
+};
+
+/// A stride beyond the output makes phases of one position each.
+bool too_many_phases(const ConvProblem& p) {
+    std::int64_t phases = 1;
+    for (const WindowAxis& a : p.window.axes) {
+        phases *= p.transposed ? std::clamp<std::int64_t>(a.out, 1, a.stride) : 1;
+        if (phases > kMostPhases || a.kernel > kMostPhases) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+Result<KernelPtr> make_fused_conv_kernel(NodeContext& c, const ConvProblem& problem) {
+    if (too_many_phases(problem)) {
+        return c.fail(Errc::kUnsupported, "its kernel or its stride is larger than makes sense");
+    }
+    std::size_t images = 0;
+    std::vector<Phase> phases = plan_phases(problem, &images);
+    const bool depthwise = problem.in_channels == 1 && problem.out_channels == 1;
+    const auto finish = [&](auto kernel) -> Result<KernelPtr> {
+        QAICRT_CHECK(kernel->prepare(c));
+        return KernelPtr(std::move(kernel));
+    };
+    if (depthwise && problem.groups > 1) {
+        return finish(std::make_unique<DepthwiseConv>(problem, std::move(phases), images));
+    }
+    return finish(std::make_unique<DenseConv>(problem, std::move(phases), images));
 }
 
 }  // namespace qaicnet

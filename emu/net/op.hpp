@@ -163,6 +163,7 @@ std::span<const OpDef> norm_ops();
 std::span<const OpDef> einsum_ops();
 std::span<const OpDef> conv_ops();
 std::span<const OpDef> pool_ops();
+std::span<const OpDef> pool_last_ops();
 std::span<const OpDef> gather_ops();
 std::span<const OpDef> pad_ops();
 std::span<const OpDef> resize_ops();

@@ -4,7 +4,7 @@
 /// Averages are summed in FP32 (FP64 for DOUBLE), row by row of the window.
 #include "emu/net/axes.hpp"
 #include "emu/net/parallel.hpp"
-#include "emu/net/window.hpp"
+#include "emu/net/reach.hpp"
 
 #include <fmt/format.h>
 
@@ -19,41 +19,6 @@ using qaicrt::Result;
 using qaicrt::Status;
 
 namespace {
-
-/// The part of a window that lies in the input: positions start + k * dilation for k in [low,
-/// high).
-struct Reach {
-    std::int64_t start, low, high;
-
-    static Reach of(const WindowAxis& a, std::int64_t out) {
-        const std::int64_t start = out * a.stride - a.before;
-        const std::int64_t low = start >= 0 ? 0 : (-start + a.dilation - 1) / a.dilation;
-        const std::int64_t high = start >= a.in ? 0 : (a.in - 1 - start) / a.dilation + 1;
-        return {start, low, std::min(high, a.kernel)};
-    }
-    std::int64_t at(const WindowAxis& a, std::int64_t k) const { return start + k * a.dilation; }
-    /// How many positions lie in the input or its padding.
-    std::int64_t padded(const WindowAxis& a) const {
-        const std::int64_t room = a.in + a.after - start;
-        return std::min(a.kernel, (room - 1) / a.dilation + 1);
-    }
-};
-
-using Reaches = std::array<Reach, 3>;
-
-/// Calls body(offset in the image) for the positions of a window, in order.
-template <class Body>
-void for_each_position(const Window& w, const Reaches& r, Body&& body) {
-    const auto& a = w.axes;
-    for (std::int64_t d = r[0].low; d < r[0].high; ++d) {
-        for (std::int64_t h = r[1].low; h < r[1].high; ++h) {
-            const std::int64_t line = (r[0].at(a[0], d) * a[1].in + r[1].at(a[1], h)) * a[2].in;
-            for (std::int64_t x = r[2].low; x < r[2].high; ++x) {
-                body(line + r[2].at(a[2], x));
-            }
-        }
-    }
-}
 
 /// One image of one channel after the other; `body` fills one result.
 template <class Body>
@@ -187,27 +152,20 @@ class AveragePoolKernel final : public Kernel {
         const T* in = as<T>(args.in[0]);
         T* out = as<T>(args.out[0]);
         const auto size = static_cast<std::size_t>(w_.in_count());
-        for_each_result(w_, planes_, args.workers,
-                        [&](std::size_t plane, std::size_t result, const Reaches& r) {
-                            const T* image = in + plane * size;
-                            W sum{0};
-                            for_each_position(
-                                w_, r, [&](std::int64_t at) { sum += load_wide(image[at]); });
-                            out[result] = store_narrow<T>(sum / divisor(r));
-                        });
+        for_each_result(
+            w_, planes_, args.workers,
+            [&](std::size_t plane, std::size_t result, const Reaches& r) {
+                const T* image = in + plane * size;
+                W sum{0};
+                for_each_position(w_, r, [&](std::int64_t at) { sum += load_wide(image[at]); });
+                out[result] =
+                    store_narrow<T>(sum / static_cast<W>(window_size(w_, r, count_padding_)));
+            });
         return {};
     }
 
   private:
     using W = WideOf<T>;
-    W divisor(const Reaches& r) const {
-        std::int64_t count = 1;
-        for (std::size_t i = 0; i < 3; ++i) {
-            count *= count_padding_ ? r[i].padded(w_.axes[i])
-                                    : std::max<std::int64_t>(r[i].high - r[i].low, 0);
-        }
-        return static_cast<W>(count);
-    }
     Window w_;
     std::size_t planes_;
     bool count_padding_;

@@ -33,6 +33,7 @@ void for_each_op(F&& visit) {
                              einsum_ops(),
                              conv_ops(),
                              pool_ops(),
+                             pool_last_ops(),
                              gather_ops(),
                              pad_ops(),
                              resize_ops(),

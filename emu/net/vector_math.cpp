@@ -2,6 +2,7 @@
 #include "emu/net/vector_math.hpp"
 
 #include "emu/net/parallel.hpp"
+#include "emu/net/wide.hpp"
 
 #include <bit>
 #include <cmath>
@@ -10,13 +11,6 @@
 
 namespace qaicnet {
 namespace {
-
-#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define QAICNET_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define QAICNET_WIDE
-#endif
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 

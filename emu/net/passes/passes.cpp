@@ -13,6 +13,8 @@ std::span<const NamedPass> passes() {
         NamedPass{"fuse_bias_and_activation", fuse_bias_and_activation},
         NamedPass{"choose_layout", choose_layout},
         NamedPass{"simplify_transposes", simplify_transposes},
+        // Transposes that only move axes of size 1 become views.
+        NamedPass{"simplify_reshapes", simplify_reshapes},
     };
     return kPasses;
 }

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Compiled with -ffp-contract=fast: a multiplication and the addition behind it, written in one
+/// expression, become one instruction on every instruction set below that has it. A test compares
+/// with std::fma bit by bit, so a compiler that does otherwise is noticed.
+#include "emu/net/fma_tile.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace qaicnet {
+
+namespace {
+
+#define QAICNET_INLINE __attribute__((always_inline)) inline
+
+template <std::size_t Bytes>
+struct Lanes {
+    typedef float Vector __attribute__((vector_size(Bytes)));
+    static constexpr std::size_t kCount = Bytes / sizeof(float);
+    static constexpr std::size_t kPerPanel = kPanelColumns / kCount;
+};
+
+template <class Vector>
+QAICNET_INLINE void load(Vector& to, const float* from) noexcept {
+    std::memcpy(&to, from, sizeof(to));
+}
+
+template <std::size_t Bytes, std::size_t Rows>
+QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t length,
+                              const float* panel, float* tile, bool add) noexcept {
+    using Vector = typename Lanes<Bytes>::Vector;
+    constexpr std::size_t kVectors = Lanes<Bytes>::kPerPanel;
+    Vector sum[Rows][kVectors] = {};
+    if (add) {
+        std::memcpy(sum, tile, sizeof(sum));
+    }
+    for (std::size_t t = 0; t < count; ++t) {
+        const FmaRun& run = runs[t];
+        const float* a[Rows];
+#pragma GCC unroll 12
+        for (std::size_t r = 0; r < Rows; ++r) {
+            a[r] = run.rows[r];
+        }
+        const float* w = panel + run.weights;
+        for (std::size_t k = 0; k < length; ++k, w += kPanelColumns) {
+            Vector b[kVectors];
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < kVectors; ++v) {
+                load(b[v], w + v * Lanes<Bytes>::kCount);
+            }
+#pragma GCC unroll 12
+            for (std::size_t r = 0; r < Rows; ++r) {
+                const float left = a[r][k];
+#pragma GCC unroll 4
+                for (std::size_t v = 0; v < kVectors; ++v) {
+                    sum[r][v] = left * b[v] + sum[r][v];
+                }
+            }
+        }
+    }
+    std::memcpy(tile, sum, sizeof(sum));
+}
+
+/// Chooses the code for a number of rows that is known only now.
+template <std::size_t Bytes, std::size_t Rows>
+QAICNET_INLINE void tile_rows(const FmaRun* runs, std::size_t count, std::size_t length,
+                              std::size_t rows, const float* panel, float* tile,
+                              bool add) noexcept {
+    if (rows == Rows) {
+        tile_body<Bytes, Rows>(runs, count, length, panel, tile, add);
+    } else if constexpr (Rows > 1) {
+        tile_rows<Bytes, Rows - 1>(runs, count, length, rows, panel, tile, add);
+    }
+}
+
+/// Panels of one row, several at a time: one panel alone would wait for its own additions.
+template <std::size_t Bytes, std::size_t Panels>
+QAICNET_INLINE void row_body(const float* a, std::size_t k, const float* panel, std::size_t stride,
+                             float* out, bool add) noexcept {
+    using Vector = typename Lanes<Bytes>::Vector;
+    constexpr std::size_t kVectors = Lanes<Bytes>::kPerPanel;
+    Vector sum[Panels][kVectors] = {};
+    if (add) {
+        std::memcpy(sum, out, sizeof(sum));
+    }
+    for (std::size_t i = 0; i < k; ++i) {
+        const float left = a[i];
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < Panels; ++p) {
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < kVectors; ++v) {
+                Vector b;
+                load(b, panel + p * stride + i * kPanelColumns + v * Lanes<Bytes>::kCount);
+                sum[p][v] = left * b + sum[p][v];
+            }
+        }
+    }
+    std::memcpy(out, sum, sizeof(sum));
+}
+
+template <std::size_t Bytes>
+QAICNET_INLINE void row_panels(const float* a, std::size_t k, const float* panel,
+                               std::size_t stride, std::size_t panels, float* out,
+                               bool add) noexcept {
+    std::size_t p = 0;
+    for (; p + 4 <= panels; p += 4) {
+        row_body<Bytes, 4>(a, k, panel + p * stride, stride, out + p * kPanelColumns, add);
+    }
+    for (; p < panels; ++p) {
+        row_body<Bytes, 1>(a, k, panel + p * stride, stride, out + p * kPanelColumns, add);
+    }
+}
+
+template <std::size_t Bytes, std::size_t Width, std::size_t Vectors>
+QAICNET_INLINE void depthwise_body(const DepthwiseLine& l, std::size_t x, std::size_t c) noexcept {
+    using Vector = typename Lanes<Bytes>::Vector;
+    constexpr std::size_t kLanes = Lanes<Bytes>::kCount;
+    Vector sum[Width][Vectors] = {};
+    if (l.start != nullptr) {
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < Width; ++i) {
+            std::memcpy(sum[i], l.start + c, sizeof(sum[i]));
+        }
+    }
+    for (std::size_t t = 0; t < l.taps; ++t) {
+        if (l.in[t] == nullptr) {
+            continue;
+        }
+        const float* from = l.in[t] + x * l.in_step + c;
+        Vector w[Vectors];
+        std::memcpy(w, l.weights + t * l.channels + c, sizeof(w));
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < Width; ++i) {
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < Vectors; ++v) {
+                Vector a;
+                load(a, from + i * l.in_step + v * kLanes);
+                sum[i][v] = a * w[v] + sum[i][v];
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < Width; ++i) {
+        std::memcpy(l.out + (x + i) * l.out_step + c, sum[i], sizeof(sum[i]));
+    }
+}
+
+template <std::size_t Bytes, std::size_t Width>
+QAICNET_INLINE void depthwise_channels(const DepthwiseLine& l, std::size_t x) noexcept {
+    constexpr std::size_t kLanes = Lanes<Bytes>::kCount;
+    std::size_t c = 0;
+    for (; c + 2 * kLanes <= l.channels; c += 2 * kLanes) {
+        depthwise_body<Bytes, Width, 2>(l, x, c);
+    }
+    for (; c + kLanes <= l.channels; c += kLanes) {
+        depthwise_body<Bytes, Width, 1>(l, x, c);
+    }
+    for (; c + 4 <= l.channels; c += 4) {
+        depthwise_body<16, Width, 1>(l, x, c);
+    }
+    for (; c < l.channels; ++c) {
+        depthwise_body<4, Width, 1>(l, x, c);
+    }
+}
+
+template <std::size_t Bytes>
+QAICNET_INLINE void depthwise(const DepthwiseLine& l) noexcept {
+    std::size_t x = 0;
+    for (; x + 4 <= l.width; x += 4) {
+        depthwise_channels<Bytes, 4>(l, x);
+    }
+    for (; x < l.width; ++x) {
+        depthwise_channels<Bytes, 1>(l, x);
+    }
+}
+
+// --- One set of functions for each instruction set
+
+struct Functions {
+    std::size_t rows;
+    void (*tile)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*, float*,
+                 bool) noexcept;
+    void (*row)(const float*, std::size_t, const float*, std::size_t, std::size_t, float*,
+                bool) noexcept;
+    void (*depthwise)(const DepthwiseLine&) noexcept;
+};
+
+#define QAICNET_FUNCTIONS(name, target_attribute, bytes, most_rows)                              \
+    target_attribute void tile_##name(const FmaRun* runs, std::size_t count, std::size_t length, \
+                                      std::size_t rows, const float* panel, float* tile,         \
+                                      bool add) noexcept {                                       \
+        tile_rows<bytes, most_rows>(runs, count, length, rows, panel, tile, add);                \
+    }                                                                                            \
+    target_attribute void row_##name(const float* a, std::size_t k, const float* panel,          \
+                                     std::size_t stride, std::size_t panels, float* out,         \
+                                     bool add) noexcept {                                        \
+        row_panels<bytes>(a, k, panel, stride, panels, out, add);                                \
+    }                                                                                            \
+    target_attribute void depthwise_##name(const DepthwiseLine& line) noexcept {                 \
+        depthwise<bytes>(line);                                                                  \
+    }                                                                                            \
+    constexpr Functions k_##name = {most_rows, tile_##name, row_##name, depthwise_##name};
+
+#if defined(__x86_64__)
+QAICNET_FUNCTIONS(avx2, __attribute__((target("avx2,fma"))), 32, 6)
+QAICNET_FUNCTIONS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64, 12)
+
+void tile_plain(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
+                const float* panel, float* tile, bool add) noexcept {
+    fma_tile_reference(runs, count, length, rows, panel, tile, add);
+}
+
+void row_plain(const float* a, std::size_t k, const float* panel, std::size_t stride,
+               std::size_t panels, float* out, bool add) noexcept {
+    for (std::size_t p = 0; p < panels; ++p) {
+        const FmaRun run{0, {a}};
+        fma_tile_reference(&run, 1, k, 1, panel + p * stride, out + p * kPanelColumns, add);
+    }
+}
+
+void depthwise_plain(const DepthwiseLine& l) noexcept {
+    for (std::size_t i = 0; i < l.width * l.channels; ++i) {
+        const std::size_t x = i / l.channels;
+        const std::size_t c = i % l.channels;
+        float sum = l.start != nullptr ? l.start[c] : 0.0F;
+        for (std::size_t t = 0; t < l.taps; ++t) {
+            if (l.in[t] != nullptr) {
+                sum = std::fma(l.in[t][x * l.in_step + c], l.weights[t * l.channels + c], sum);
+            }
+        }
+        l.out[x * l.out_step + c] = sum;
+    }
+}
+constexpr Functions k_plain = {6, tile_plain, row_plain, depthwise_plain};
+
+Functions choose() noexcept {
+    if (__builtin_cpu_supports("avx512f")) {
+        return k_avx512;
+    }
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? k_avx2 : k_plain;
+}
+#else
+// The instruction sets of Debian's other 64-bit machines have the fused form from the start.
+QAICNET_FUNCTIONS(base, , 16, 4)
+
+Functions choose() noexcept {
+    return k_base;
+}
+#endif
+
+const Functions& functions() noexcept {
+    static const Functions kChosen = choose();
+    return kChosen;
+}
+
+}  // namespace
+
+std::size_t fma_rows() noexcept {
+    return functions().rows;
+}
+
+void fma_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
+              const float* panel, float* tile, bool add) noexcept {
+    functions().tile(runs, count, length, rows, panel, tile, add);
+}
+
+void fma_row(const float* a, std::size_t k, const float* first_panel, std::size_t stride,
+             std::size_t panels, float* out, bool add) noexcept {
+    functions().row(a, k, first_panel, stride, panels, out, add);
+}
+
+void fma_depthwise(const DepthwiseLine& line) noexcept {
+    functions().depthwise(line);
+}
+
+void fma_tile_reference(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
+                        const float* panel, float* tile, bool add) noexcept {
+    for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t j = 0; j < kPanelColumns; ++j) {
+            float sum = add ? tile[r * kPanelColumns + j] : 0.0F;
+            for (std::size_t t = 0; t < count; ++t) {
+                for (std::size_t k = 0; k < length; ++k) {
+                    sum = std::fma(runs[t].rows[r][k],
+                                   panel[runs[t].weights + k * kPanelColumns + j], sum);
+                }
+            }
+            tile[r * kPanelColumns + j] = sum;
+        }
+    }
+}
+
+}  // namespace qaicnet
