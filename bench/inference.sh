@@ -17,12 +17,13 @@ command -v strace >/dev/null || quiet "$QAIC_BUILD_DIR/log/apt.log" as_root apt-
 
 program="$QAIC_BUILD_DIR/bench/bench_inference_counts"
 model="$QAIC_SRC/tests/models/my_model_a.onnx"
+flags=(-convert-to-fp16 -mxfp6-matmul)
 syscalls() { # system calls of a whole process that makes $1 inferences
-    strace -f -qq -c -o "$QAIC_BUILD_DIR/strace.txt" "$program" "$model" "$1" >/dev/null
+    strace -f -qq -c -o "$QAIC_BUILD_DIR/strace.txt" "$program" "$model" "$1" "${flags[@]}" >/dev/null
     awk '$NF == "total" {print $4}' "$QAIC_BUILD_DIR/strace.txt"
 }
 few=$(syscalls 1000)
 many=$(syscalls 3000)
-allocations=$("$program" "$model" 1000)
+allocations=$("$program" "$model" 1000 "${flags[@]}")
 say "system calls: $few for 1000 runs, $many for 3000; allocations in 1000 runs: $allocations"
 "$QAIC_BUILD_DIR/venv/bin/python" "$QAIC_SRC/bench/inference.py" "$few" "$many" "$allocations"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one inference costs the host besides arithmetic: heap allocations, and (under strace, see
 // inference.sh) system calls. Runs a program N times after a warm-up and prints the allocations of
-// the N runs.
+// the N runs, those of C libraries included.
 #include "compiler/compile.hpp"
 
 #include <qaicrt/qaicrt.hpp>
@@ -9,46 +9,107 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <new>
+#include <fstream>
+#include <iterator>
 #include <string>
+#include <vector>
 
 namespace {
 std::atomic<long> allocations{0};
-}
 
-void* operator new(std::size_t size) {
+void count_one() noexcept {
     allocations.fetch_add(1, std::memory_order_relaxed);
-    if (void* memory = std::malloc(size)) {
-        return memory;
-    }
-    throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept {
-    std::free(memory);
+}  // namespace
+
+// The C library's allocator, counted: the linker finds these before the library's, for every
+// library of the process; operator new ends here too.
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* memory, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+
+void* malloc(std::size_t size) {
+    count_one();
+    return __libc_malloc(size);
 }
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
+void* calloc(std::size_t count, std::size_t size) {
+    count_one();
+    return __libc_calloc(count, size);
+}
+void* realloc(void* memory, std::size_t size) {
+    count_one();
+    return __libc_realloc(memory, size);
+}
+void* memalign(std::size_t alignment, std::size_t size) {
+    count_one();
+    return __libc_memalign(alignment, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+    return memalign(alignment, size);
+}
+int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
+    *memory = memalign(alignment, size);
+    return *memory == nullptr ? ENOMEM : 0;
+}
 }
 
 namespace {
 
-qaicrt::Result<long> allocations_of(const std::string& model, int runs) {
-    qaicc::CompileOptions options;
-    options.model_path = model;
-    options.convert_to_fp16 = true;
-    options.mxfp6_matmul = true;
+using qaicrt::Errc;
+using qaicrt::Error;
+using qaicrt::Result;
+using qaicrt::Status;
+
+Result<qaicrt::Program> load(const std::string& path, const qaicc::CommandLine& line) {
+    if (!path.ends_with(".onnx")) {
+        return qaicrt::Program::from_file(path);
+    }
+    qaicc::CompileOptions options = line.options;
+    options.model_path = path;
     QAICRT_TRY(auto bytes, qaicc::compile_model_to_bytes(options, nullptr));
-    QAICRT_TRY(const auto program, qaicrt::Program::from_bytes(std::move(bytes)));
+    return qaicrt::Program::from_bytes(std::move(bytes));
+}
+
+/// `list`: raw files in the order of the inputs, separated by commas.
+Status fill_inputs(qaicrt::Inference& inference, std::size_t count, std::string list) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t comma = list.find(',');
+        const std::string path = list.substr(0, comma);
+        list = comma == std::string::npos ? "" : list.substr(comma + 1);
+        std::ifstream file(path, std::ios::binary);
+        if (!file) {
+            return Error(Errc::kNotFound, fmt::format("Input {}: '{}' cannot be read.", i, path));
+        }
+        const std::vector<char> bytes(std::istreambuf_iterator<char>(file), {});
+        QAICRT_CHECK(inference.set_input(i, std::as_bytes(std::span(bytes))));
+    }
+    return {};
+}
+
+Result<long> allocations_of(const std::string& path, int runs, const qaicc::CommandLine& line) {
+    QAICRT_TRY(const auto program, load(path, line));
     QAICRT_TRY(const auto context, qaicrt::Context::create());
     QAICRT_TRY(const auto device, context.open(0));
     QAICRT_TRY(const auto activation, qaicrt::Activation::create(device, program));
     QAICRT_TRY(auto inference, activation.create_inference());
+    if (!line.run.input_list_file.empty()) {
+        std::string list;
+        std::getline(std::ifstream(line.run.input_list_file), list);
+        QAICRT_CHECK(fill_inputs(inference, program.inputs().size(), list));
+    }
     for (int i = 0; i < 10; ++i) {
         QAICRT_CHECK(inference.run());
     }
     const long before = allocations.load();
+    if (before == 0) {
+        return Error(Errc::kInternal,
+                     "Loading a program without an allocation: they are not counted.");
+    }
     for (int i = 0; i < runs; ++i) {
         QAICRT_CHECK(inference.run());
     }
@@ -58,11 +119,15 @@ qaicrt::Result<long> allocations_of(const std::string& model, int runs) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) {
-        fmt::print(stderr, "usage: bench_inference_counts MODEL.onnx RUNS\n");
+    if (argc < 3) {
+        fmt::print(
+            stderr,
+            "usage: bench_inference_counts MODEL.onnx|PROGRAM RUNS [options of qaic-exec]\n");
         return 2;
     }
-    const auto count = allocations_of(argv[1], std::atoi(argv[2]));
+    const auto line = qaicc::parse_command_line({argv + 3, argv + argc});
+    const auto count =
+        line ? allocations_of(argv[1], std::atoi(argv[2]), *line) : Result<long>(line.error());
     if (!count) {
         fmt::print(stderr, "bench_inference_counts: {}\n", count.error().message);
         return 1;

@@ -79,6 +79,9 @@ std::string canonical_flags(const CompileOptions& options) {
     for (const auto& [symbol, size] : options.symbols) {
         flags += fmt::format(" -onnx-define-symbol={},{}", symbol, size);
     }
+    for (const auto& [input, shape] : options.input_shapes) {
+        flags += fmt::format(" -input-shape={},{}", input, fmt::join(shape, "x"));
+    }
     if (!options.output_names.empty()) {
         flags += fmt::format(" -output-node-names={}", fmt::join(options.output_names, ","));
     }

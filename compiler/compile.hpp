@@ -24,6 +24,7 @@ struct CompileOptions {
     std::optional<std::int64_t> batch_size;  ///< replaces the leading dimension of every input
     std::optional<std::int64_t> stats_batch_size;  ///< recorded as the QPC's batch size
     std::vector<std::pair<std::string, std::int64_t>> symbols;
+    std::vector<std::pair<std::string, std::vector<std::int64_t>>> input_shapes;  ///< by input name
     std::vector<std::string> output_names;  ///< restrict or reorder; empty: the model's
     /// The lowered graph is written here as ONNX, before the program; "": nowhere.
     std::string dump_graph;

@@ -4,6 +4,10 @@
 namespace qaicc {
 
 TensorNames::TensorNames(const onnx::GraphProto& graph) {
+    take(graph);
+}
+
+void TensorNames::take(const onnx::GraphProto& graph) {
     for (const auto& input : graph.input()) {
         taken_.insert(input.name());
     }
@@ -16,6 +20,7 @@ TensorNames::TensorNames(const onnx::GraphProto& graph) {
     for (const auto& node : graph.node()) {
         taken_.insert(node.input().begin(), node.input().end());
         taken_.insert(node.output().begin(), node.output().end());
+        for_each_subgraph(node, [this](const onnx::GraphProto& inner) { take(inner); });
     }
 }
 
@@ -33,6 +38,18 @@ TensorByName initializers_by_name(onnx::GraphProto& graph) {
         tensors.emplace(tensor.name(), &tensor);
     }
     return tensors;
+}
+
+void add_names_read(const onnx::NodeProto& node, std::vector<std::string>& names) {
+    names.insert(names.end(), node.input().begin(), node.input().end());
+    for_each_subgraph(node, [&names](const onnx::GraphProto& graph) {
+        for (const auto& inner : graph.node()) {
+            add_names_read(inner, names);
+        }
+        for (const auto& output : graph.output()) {
+            names.push_back(output.name());
+        }
+    });
 }
 
 std::unordered_map<std::string, int> producers(const onnx::GraphProto& graph) {
@@ -91,6 +108,15 @@ void set_string(onnx::NodeProto& node, const std::string& name, const std::strin
     attribute->set_name(name);
     attribute->set_type(onnx::AttributeProto::STRING);
     attribute->set_s(value);
+}
+
+void make_cast(onnx::NodeProto& node, const std::string& from, const std::string& to,
+               std::int32_t type) {
+    node.set_op_type("Cast");
+    node.set_name((type == onnx::TensorProto::FLOAT ? to : from) + "/Cast");
+    node.add_input(from);
+    node.add_output(to);
+    set_int(node, "to", type);
 }
 
 void prepend_nodes(onnx::GraphProto& graph,

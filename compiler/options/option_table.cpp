@@ -51,6 +51,7 @@ constexpr auto kText = ValueKind::kText;
 constexpr auto kList = ValueKind::kList;
 constexpr auto kIntList = ValueKind::kIntList;
 constexpr auto kSymbol = ValueKind::kSymbol;
+constexpr auto kShape = ValueKind::kShape;
 constexpr auto kChoice = ValueKind::kChoice;
 
 constexpr std::string_view kQuantising =
@@ -69,6 +70,12 @@ constexpr auto kTable = std::to_array<OptionSpec>({
         "size of a symbolic dimension (repeat for more)",
         [](CommandLine& c, const OptionValue& v) {
             c.options.symbols.emplace_back(v.symbol, v.number);
+        }),
+    use("input-shape", kShape, "NAME,INTxINT...", "",
+        "whole shape of an input, for dimensions without a usable symbol (an option of this "
+        "compiler; repeat for more)",
+        [](CommandLine& c, const OptionValue& v) {
+            c.options.input_shapes.emplace_back(v.symbol, v.dims);
         }),
     use(
         "batchsize", kInt, "INT", "the model's", "replace the leading dimension of every input",
@@ -104,7 +111,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     ignore("compile-threads", kInt, "INT", "threads of the compiler", 1, kAnyInt),
     reject("model-input @model-inputs", kText, "NAME,TYPE,[DIMS]",
            "it declares the inputs of TorchScript models, and an ONNX model carries its own; use "
-           "-onnx-define-symbol or -batchsize to set sizes"),
+           "-onnx-define-symbol, -input-shape or -batchsize to set sizes"),
     reject("register-custom-op", kText, "FILE", "custom operators cannot be loaded"),
 
     group("Precision"),

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace qaicc {
 
@@ -27,6 +28,7 @@ enum class ValueKind : std::uint8_t {
     kList,     ///< comma separated, non-empty texts
     kIntList,  ///< comma separated integers
     kSymbol,   ///< name,int
+    kShape,    ///< name,intxintx…
     kChoice,   ///< one of `choices`
 };
 
@@ -35,7 +37,8 @@ struct OptionValue {
     std::string text;
     bool on = true;
     std::int64_t number = 0;
-    std::string symbol;
+    std::string symbol;  ///< the name of kSymbol and kShape
+    std::vector<std::int64_t> dims;
 };
 
 struct OptionSpec {

@@ -95,6 +95,28 @@ Result<OptionValue> parse_symbol(const Spelling& as, std::string_view text) {
     return value;
 }
 
+Result<OptionValue> parse_shape(const Spelling& as, std::string_view text) {
+    OptionValue value;
+    const std::size_t comma = text.rfind(',');
+    bool good = comma != std::string_view::npos && comma != 0;
+    std::string_view rest = good ? text.substr(comma + 1) : std::string_view();
+    while (good) {
+        const std::size_t times = rest.find('x');
+        std::int64_t size = 0;
+        good = parse_whole(rest.substr(0, times), size) && size >= 1 && size <= 2147483647;
+        value.dims.push_back(size);
+        if (times == std::string_view::npos) {
+            break;
+        }
+        rest.remove_prefix(times + 1);
+    }
+    if (!good) {
+        return bad_value(as, text, "NAME,INTxINT..., as in x,1x3x48x192, with sizes of at least 1");
+    }
+    value.symbol = text.substr(0, comma);
+    return value;
+}
+
 Result<OptionValue> parse_list(const OptionSpec& spec, const Spelling& as, std::string_view text) {
     std::string_view rest = text;
     while (true) {
@@ -149,6 +171,9 @@ Result<OptionValue> parse_value(const OptionSpec& spec, const Spelling& as,
             break;
         case ValueKind::kSymbol:
             value = parse_symbol(as, *text);
+            break;
+        case ValueKind::kShape:
+            value = parse_shape(as, *text);
             break;
         case ValueKind::kChoice:
             value = parse_choice(spec, as, *text);
@@ -259,6 +284,17 @@ Status check_together(CommandLine& line) {
     auto& options = line.options;
     if (auto profile = qaicmx::profile_by_name(options.mx_profile); !profile) {
         return std::move(profile).error();
+    }
+    const auto& shapes = options.input_shapes;
+    for (auto given = shapes.begin(); given != shapes.end(); ++given) {
+        const auto same = [&](const auto& other) { return other.first == given->first; };
+        const auto earlier = std::find_if(shapes.begin(), given, same);
+        if (earlier != given && earlier->second != given->second) {
+            return Error(Errc::kInvalidArgument,
+                         fmt::format("-input-shape gives '{}' two shapes, {} and {}: give it one.",
+                                     given->first, fmt::join(earlier->second, "x"),
+                                     fmt::join(given->second, "x")));
+        }
     }
     auto& symbols = options.symbols;
     for (std::size_t i = 0; i < symbols.size(); ++i) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// -onnx-define-symbol and -batchsize: after this pass every input has a fixed shape.
+/// -batchsize, -input-shape and -onnx-define-symbol: after this pass every input has a fixed shape.
 #include "compiler/graph_util.hpp"
 #include "compiler/passes/passes.hpp"
 
@@ -109,61 +109,148 @@ void bind_symbols(ValueInfoProto& value, const Sizes& sizes, std::set<std::strin
     }
 }
 
-/// Finds everything about the inputs that is still open, and says how to bind it.
-Status check_inputs(const Lowering& lowering, const GraphProto& graph) {
-    std::vector<std::string> open;
-    std::string where;
-    for (const auto& input : graph.input()) {
-        if (!input.type().has_tensor_type()) {
-            return Error(Errc::kUnsupported,
-                         fmt::format("Input '{}' of {} is not a tensor; export the model with "
-                                     "tensors as inputs.",
-                                     input.name(), lowering.source));
+/// One input gets the shape that -input-shape gives. Sizes that are fixed already must agree: the
+/// graph was made for them.
+Status set_shape(const Lowering& lowering, ValueInfoProto& input,
+                 const std::vector<std::int64_t>& dims, std::set<std::string>& used) {
+    if (!input.type().has_tensor_type()) {
+        return {};  // check_inputs refuses it
+    }
+    const std::string given = fmt::format("-input-shape={},{}", input.name(), fmt::join(dims, "x"));
+    auto& tensor = *input.mutable_type()->mutable_tensor_type();
+    const bool ranked = tensor.has_shape();
+    auto& shape = *tensor.mutable_shape();
+    if (ranked && static_cast<std::size_t>(shape.dim_size()) != dims.size()) {
+        return Error(Errc::kInvalidArgument,
+                     fmt::format("{} gives {} dimensions, but the input '{}' of {} has {}.", given,
+                                 dims.size(), input.name(), lowering.source, shape.dim_size()));
+    }
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+        Dimension& dim = ranked ? *shape.mutable_dim(static_cast<int>(i)) : *shape.add_dim();
+        if (dim.has_dim_value() && dim.dim_value() >= 0 && dim.dim_value() != dims[i]) {
+            return Error(
+                Errc::kInvalidArgument,
+                fmt::format(
+                    "{} contradicts the input '{}' of {}, whose dimension {} is fixed to "
+                    "{}{}: give {} there.",
+                    given, input.name(), lowering.source, i, dim.dim_value(),
+                    i == 0 && lowering.options.batch_size ? " (the model's, or -batchsize)" : "",
+                    dim.dim_value()));
         }
-        if (!input.type().tensor_type().has_shape()) {
+        used.insert(dim.dim_param());
+        dim.set_dim_value(dims[i]);
+    }
+    return {};
+}
+
+Status set_shapes(const Lowering& lowering, GraphProto& graph, std::set<std::string>& used) {
+    for (const auto& [name, dims] : lowering.options.input_shapes) {
+        auto& inputs = *graph.mutable_input();
+        const auto named = [&name = name](const ValueInfoProto& value) {
+            return value.name() == name;
+        };
+        const auto input = std::find_if(inputs.begin(), inputs.end(), named);
+        if (input == inputs.end()) {
+            std::string names;
+            for (const auto& value : graph.input()) {
+                names += fmt::format("{}'{}'", names.empty() ? "" : ", ", value.name());
+            }
             return Error(Errc::kInvalidArgument,
-                         fmt::format("Input '{}' of {} has no shape; export the model with one.",
-                                     input.name(), lowering.source));
+                         fmt::format("-input-shape={},{}: {} has no input '{}'; its inputs are {}.",
+                                     name, fmt::join(dims, "x"), lowering.source, name,
+                                     names.empty() ? "none" : names));
         }
-        const auto& shape = input.type().tensor_type().shape();
-        for (int i = 0; i < shape.dim_size(); ++i) {
-            const Dimension& dim = shape.dim(i);
-            if (dim.has_dim_value() && dim.dim_value() > 0) {
+        QAICRT_CHECK(set_shape(lowering, *input, dims, used));
+    }
+    return {};
+}
+
+/// " -input-shape=x,INTx3xINT": what is open about an input, in the form that binds it.
+std::string shape_option(const ValueInfoProto& input) {
+    std::string dims;
+    for (const Dimension& dim : input.type().tensor_type().shape().dim()) {
+        dims += dims.empty() ? "" : "x";
+        dims += dim.has_dim_value() && dim.dim_value() > 0 ? std::to_string(dim.dim_value())
+                                                           : std::string("INT");
+    }
+    return fmt::format(" -input-shape={},{}", input.name(), dims.empty() ? "INTxINT..." : dims);
+}
+
+/// The symbols that are still open, and how to bind them.
+struct OpenSymbols {
+    std::vector<std::string> names;
+    std::string where, shapes;
+
+    void add(const ValueInfoProto& input) {
+        bool open = false;
+        for (const Dimension& dim : input.type().tensor_type().shape().dim()) {
+            if (dim.dim_param().empty()) {
                 continue;
             }
-            if (dim.has_dim_value() && dim.dim_value() == 0) {
-                return Error(Errc::kUnsupported,
-                             fmt::format("Input '{}' of {} has size 0 in dimension {}; a program's "
-                                         "tensors hold at least one element.",
-                                         input.name(), lowering.source, i));
-            }
-            if (dim.dim_param().empty()) {
-                return Error(
-                    Errc::kInvalidArgument,
-                    fmt::format("Dimension {} of input '{}' of {} has neither a size nor a "
-                                "name; {}export the model with a size or a name there.",
-                                i, input.name(), lowering.source,
-                                i == 0 ? "give -batchsize=INT, or " : ""));
-            }
-            const std::string quoted = dim.dim_param();
-            if (std::find(open.begin(), open.end(), quoted) == open.end()) {
-                open.push_back(quoted);
-                where += fmt::format("{}'{}' (input '{}')", where.empty() ? "" : ", ", quoted,
-                                     input.name());
+            open = true;
+            if (std::find(names.begin(), names.end(), dim.dim_param()) == names.end()) {
+                names.push_back(dim.dim_param());
+                where += fmt::format("{}'{}' (input '{}')", where.empty() ? "" : ", ",
+                                     dim.dim_param(), input.name());
             }
         }
+        shapes += open ? shape_option(input) : "";
     }
-    if (open.empty()) {
-        return {};
+
+    Error refusal(const std::string& source) const {
+        std::string how;
+        for (const std::string& symbol : names) {
+            how += fmt::format(" -onnx-define-symbol={},INT", symbol);
+        }
+        return {Errc::kInvalidArgument,
+                fmt::format("{} leaves {} open: {}; give{}, or{}.", source,
+                            names.size() == 1 ? "a symbolic dimension" : "symbolic dimensions",
+                            where, how, shapes)};
     }
-    std::string how;
-    for (const std::string& symbol : open) {
-        how += fmt::format(" -onnx-define-symbol={},INT", symbol);
+};
+
+/// What no symbol could bind about an input.
+Status check_input(const Lowering& lowering, const ValueInfoProto& input) {
+    if (!input.type().has_tensor_type()) {
+        return Error(Errc::kUnsupported,
+                     fmt::format("Input '{}' of {} is not a tensor; export the model with "
+                                 "tensors as inputs.",
+                                 input.name(), lowering.source));
     }
-    return Error(
-        Errc::kInvalidArgument,
-        fmt::format("{} leaves {} open: {}; give{}.", lowering.source,
-                    open.size() == 1 ? "a symbolic dimension" : "symbolic dimensions", where, how));
+    if (!input.type().tensor_type().has_shape()) {
+        return Error(
+            Errc::kInvalidArgument,
+            fmt::format("Input '{}' of {} has no shape; give{}, or export the model with one.",
+                        input.name(), lowering.source, shape_option(input)));
+    }
+    const auto& shape = input.type().tensor_type().shape();
+    for (int i = 0; i < shape.dim_size(); ++i) {
+        const Dimension& dim = shape.dim(i);
+        if (dim.has_dim_value() && dim.dim_value() == 0) {
+            return Error(Errc::kUnsupported,
+                         fmt::format("Input '{}' of {} has size 0 in dimension {}; a program's "
+                                     "tensors hold at least one element.",
+                                     input.name(), lowering.source, i));
+        }
+        if (dim.dim_param().empty() && dim.dim_value() < 1) {
+            return Error(Errc::kInvalidArgument,
+                         fmt::format("Dimension {} of input '{}' of {} has neither a size nor a "
+                                     "name; give{}{}.",
+                                     i, input.name(), lowering.source, shape_option(input),
+                                     i == 0 ? ", or -batchsize=INT" : ""));
+        }
+    }
+    return {};
+}
+
+/// Finds everything about the inputs that is still open, and says how to bind it.
+Status check_inputs(const Lowering& lowering, const GraphProto& graph) {
+    OpenSymbols open;
+    for (const auto& input : graph.input()) {
+        QAICRT_CHECK(check_input(lowering, input));
+        open.add(input);
+    }
+    return open.names.empty() ? Status() : open.refusal(lowering.source);
 }
 
 }  // namespace
@@ -191,6 +278,7 @@ Status bind_shapes(Lowering& lowering) {
         rebatch_outputs(graph, old, *lowering.options.batch_size);
         used.insert(old.dim_param());
     }
+    QAICRT_CHECK(set_shapes(lowering, graph, used));
     for (auto& input : *graph.mutable_input()) {
         bind_symbols(input, sizes, used);
     }

@@ -49,6 +49,15 @@ bool constant_value(const NodeProto& node, TensorProto& out) {
     return out.data_type() != TensorProto::STRING;
 }
 
+/// The one form of a Constant node that has to stay a node.
+void set_value(NodeProto& node, TensorProto& value) {
+    node.clear_attribute();
+    auto* attribute = node.add_attribute();
+    attribute->set_name("value");
+    attribute->set_type(AttributeProto::TENSOR);
+    attribute->mutable_t()->Swap(&value);
+}
+
 /// A graph output must come from a node, so those Constants stay.
 std::unordered_set<std::string> output_names(const GraphProto& graph) {
     std::unordered_set<std::string> names;
@@ -58,15 +67,8 @@ std::unordered_set<std::string> output_names(const GraphProto& graph) {
     return names;
 }
 
-}  // namespace
-
-Status collect_constants(Lowering& lowering) {
-    GraphProto& graph = *lowering.model.mutable_graph();
-    if (graph.sparse_initializer_size() > 0) {
-        return Error(Errc::kUnsupported,
-                     fmt::format("{} has the sparse initializer '{}': export it as a dense tensor.",
-                                 lowering.source, graph.sparse_initializer(0).values().name()));
-    }
+/// One graph and those inside it.
+Status collect(Lowering& lowering, GraphProto& graph) {
     const auto outputs = output_names(graph);
     erase_if(*graph.mutable_node(), [&](const NodeProto& node) {
         TensorProto value;
@@ -91,7 +93,31 @@ Status collect_constants(Lowering& lowering) {
     // default.
     erase_if(*graph.mutable_input(),
              [&](const onnx::ValueInfoProto& input) { return names.contains(input.name()); });
-    return {};
+    Status inside;
+    for (auto& node : *graph.mutable_node()) {
+        TensorProto value;
+        if (is_onnx_op(node, "Constant") && constant_value(node, value)) {
+            set_value(node, value);
+        }
+        for_each_subgraph(node, [&](GraphProto& inner) {
+            if (inside) {
+                inside = collect(lowering, inner);
+            }
+        });
+    }
+    return inside;
+}
+
+}  // namespace
+
+Status collect_constants(Lowering& lowering) {
+    GraphProto& graph = *lowering.model.mutable_graph();
+    if (graph.sparse_initializer_size() > 0) {
+        return Error(Errc::kUnsupported,
+                     fmt::format("{} has the sparse initializer '{}': export it as a dense tensor.",
+                                 lowering.source, graph.sparse_initializer(0).values().name()));
+    }
+    return collect(lowering, graph);
 }
 
 }  // namespace qaicc

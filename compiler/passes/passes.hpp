@@ -71,6 +71,10 @@ qaicrt::Status quantise_matmul_weights(Lowering& lowering);
 /// FLOAT becomes FLOAT16 inside the graph; its inputs and outputs keep their types through Casts.
 qaicrt::Status convert_to_fp16(Lowering& lowering);
 
+/// After convert_to_fp16: a ReduceSum that is only divided by constants is rounded after the
+/// division.
+void round_means_once(Lowering& lowering);
+
 /// Removes texts and annotations that running does not need.
 void strip_text(Lowering& lowering);
 

@@ -10,33 +10,8 @@
 #include <vector>
 
 namespace qaicc {
-namespace {
-
 using onnx::GraphProto;
 using onnx::NodeProto;
-
-/// Names that a node reads, those in its subgraphs included (they may name tensors of this graph).
-void add_inputs(const NodeProto& node, std::vector<std::string>& names) {
-    names.insert(names.end(), node.input().begin(), node.input().end());
-    for (const auto& attribute : node.attribute()) {
-        const auto add_graph = [&names](const GraphProto& graph) {
-            for (const auto& inner : graph.node()) {
-                add_inputs(inner, names);
-            }
-            for (const auto& output : graph.output()) {
-                names.push_back(output.name());
-            }
-        };
-        if (attribute.has_g()) {
-            add_graph(attribute.g());
-        }
-        for (const auto& graph : attribute.graphs()) {
-            add_graph(graph);
-        }
-    }
-}
-
-}  // namespace
 
 void remove_dead_code(Lowering& lowering) {
     GraphProto& graph = *lowering.model.mutable_graph();
@@ -56,7 +31,7 @@ void remove_dead_code(Lowering& lowering) {
         const auto maker = made_by.find(name);
         if (maker != made_by.end() && !live[static_cast<std::size_t>(maker->second)]) {
             live[static_cast<std::size_t>(maker->second)] = true;
-            add_inputs(graph.node(maker->second), pending);
+            add_names_read(graph.node(maker->second), pending);
         }
     }
     const int before = graph.node_size();

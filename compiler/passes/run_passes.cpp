@@ -82,6 +82,7 @@ Status run_passes(Lowering& lowering) {
     }
     if (lowering.options.convert_to_fp16) {
         QAICRT_CHECK(timed(lowering, "convert to fp16", [&] { return convert_to_fp16(lowering); }));
+        round_means_once(lowering);
     }
     strip_text(lowering);
     return timed(lowering, "move constants", [&] { return move_constants(lowering); });

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 namespace qaicc::test {
 namespace {
 
@@ -267,6 +269,74 @@ TEST(BindShapes, DimensionsWithoutASizeOrANameAreRefused) {
         ASSERT_FALSE(result);
         EXPECT_NE(result.error().message.find("'x'"), std::string::npos);
     }
+}
+
+TEST(BindShapes, AShapeBindsWhatNoSymbolCould) {
+    const Dim unset{std::string()};
+    const Dim negative{std::int64_t{-1}};
+    ModelBuilder b;
+    b.input("x", {negative, 3, "?", "?"}).input("state", {2, unset, 128}).input("n", {"n"});
+    b.output("y", {negative, "other"});
+    Pass pass(b);
+    pass.options.input_shapes = {{"x", {1, 3, 48, 192}}, {"state", {2, 1, 128}}};
+    pass.options.symbols = {{"n", 5}};
+    const auto result = bind_shapes(pass.lowering);
+    ASSERT_TRUE(result) << result.error().message;
+    const auto& x = b.graph().input(0).type().tensor_type().shape();
+    EXPECT_EQ(x.dim(0).dim_value(), 1);
+    EXPECT_EQ(x.dim(2).dim_value(), 48);
+    EXPECT_EQ(x.dim(3).dim_value(), 192);
+    EXPECT_EQ(b.graph().input(1).type().tensor_type().shape().dim(1).dim_value(), 1);
+    EXPECT_EQ(b.graph().input(2).type().tensor_type().shape().dim(0).dim_value(), 5);
+}
+
+TEST(BindShapes, AShapeGivesARankAndWinsOverASymbol) {
+    ModelBuilder b;
+    b.input("x", {}).input("z", {"n", "n"}).output("y", {1});
+    b.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->clear_shape();
+    Pass pass(b);
+    pass.options.input_shapes = {{"x", {4, 5}}, {"z", {1, 2}}};
+    pass.options.symbols = {{"n", 7}};
+    ASSERT_TRUE(bind_shapes(pass.lowering));
+    EXPECT_EQ(b.graph().input(0).type().tensor_type().shape().dim(1).dim_value(), 5);
+    EXPECT_EQ(b.graph().input(1).type().tensor_type().shape().dim(1).dim_value(), 2);
+}
+
+TEST(BindShapes, AShapeThatContradictsTheModelIsRefused) {
+    ModelBuilder b;
+    b.input("x", {"n", 3}).input("z", {"n"}).output("y", {1});
+    const auto refusal = [&](const std::string& name, const std::vector<std::int64_t>& dims,
+                             std::optional<std::int64_t> batch = {}) {
+        ModelBuilder copy = b;
+        Pass pass(copy);
+        pass.options.input_shapes = {{name, dims}};
+        pass.options.batch_size = batch;
+        const auto result = bind_shapes(pass.lowering);
+        EXPECT_FALSE(result);
+        return result ? std::string() : result.error().message;
+    };
+    EXPECT_EQ(refusal("x", {1, 4}),
+              "-input-shape=x,1x4 contradicts the input 'x' of m.onnx, "
+              "whose dimension 1 is fixed to 3: give 3 there.");
+    EXPECT_EQ(refusal("x", {1, 3, 1}),
+              "-input-shape=x,1x3x1 gives 3 dimensions, but the input 'x' of m.onnx has 2.");
+    EXPECT_EQ(refusal("data", {1}),
+              "-input-shape=data,1: m.onnx has no input 'data'; its inputs are 'x', 'z'.");
+    EXPECT_NE(refusal("x", {1, 3}, 4).find("-batchsize"), std::string::npos);
+}
+
+TEST(BindShapes, WhatIsOpenIsShownAsTheShapeToGive) {
+    const auto refusal = [](const std::vector<Dim>& dims) {
+        ModelBuilder b;
+        b.input("x", dims).output("y", {1});
+        Pass pass(b);
+        const auto result = bind_shapes(pass.lowering);
+        EXPECT_FALSE(result);
+        return result ? std::string() : result.error().message;
+    };
+    EXPECT_NE(refusal({"n", 3, "?"}).find(", or -input-shape=x,INTx3xINT."), std::string::npos);
+    EXPECT_NE(refusal({2, Dim{std::string()}}).find("give -input-shape=x,2xINT."),
+              std::string::npos);
 }
 
 TEST(InlineFunctions, ABodyReplacesItsCallWithNamesAndAttributesBound) {

@@ -44,6 +44,8 @@ std::string valid_value(const OptionSpec& spec) {
             return "1,7";
         case ValueKind::kSymbol:
             return "batch,2";
+        case ValueKind::kShape:
+            return "x,1x3x48x192";
         case ValueKind::kChoice:
             return std::string(spec.hint.substr(0, spec.hint.find('|')));
     }
@@ -174,6 +176,12 @@ TEST(CommandLineOptions, BadValuesSayWhatIsWanted) {
         EXPECT_NE(refusal({std::string("-onnx-define-symbol=") + symbol}).find("NAME,INT"),
                   std::string::npos);
     }
+    for (const char* shape : {"x", "x,", ",4", "x,0", "x,1x", "x,1xx2", "x,-1", "x,1X2", "x,1x2.0",
+                              "x,1x99999999999"}) {
+        EXPECT_NE(refusal({std::string("-input-shape=") + shape}).find("NAME,INTxINT"),
+                  std::string::npos)
+            << shape;
+    }
     EXPECT_FALSE(parse_command_line({"-mx-profile=unheard-of"}));
 }
 
@@ -189,6 +197,16 @@ TEST(CommandLineOptions, ListsAndRepetitionsCollect) {
 TEST(CommandLineOptions, OneSymbolHasOneSize) {
     EXPECT_TRUE(parse_command_line({"-onnx-define-symbol=b,2", "-onnx-define-symbol=b,2"}));
     EXPECT_FALSE(parse_command_line({"-onnx-define-symbol=b,2", "-onnx-define-symbol=b,3"}));
+}
+
+TEST(CommandLineOptions, OneInputHasOneShape) {
+    const CommandLine line =
+        parsed({"-input-shape=x,1x3", "-input-shape=a,b,7", "-input-shape=x,1x3"});
+    ASSERT_EQ(line.options.input_shapes.size(), 3U);
+    EXPECT_EQ(line.options.input_shapes[0].second, (std::vector<std::int64_t>{1, 3}));
+    EXPECT_EQ(line.options.input_shapes[1].first, "a,b");
+    EXPECT_EQ(refusal({"-input-shape=x,1x3", "-input-shape=y,1", "-input-shape=x,2x3"}),
+              "-input-shape gives 'x' two shapes, 1x3 and 2x3: give it one.");
 }
 
 TEST(CommandLineOptions, OptionsThatChangeNothingSaySo) {
@@ -215,6 +233,7 @@ TEST(Keywords, PythonsNamesAndValuesAreUnderstood) {
                                                 {"aic_num_cores", "4"},
                                                 {"onnx_define_symbol", "batch,2"},
                                                 {"onnx_define_symbol", "seq,8"},
+                                                {"input_shape", "x,1x8"},
                                                 {"batchsize", "3"},
                                                 {"stats-batchsize", "6"},
                                                 {"output_dir", "out"},
@@ -231,6 +250,7 @@ TEST(Keywords, PythonsNamesAndValuesAreUnderstood) {
     EXPECT_EQ(options->mx_profile, "microxcaling");
     EXPECT_EQ(options->num_cores, 4U);
     EXPECT_EQ(options->symbols.size(), 2U);
+    EXPECT_EQ(options->input_shapes.size(), 1U);
     EXPECT_EQ(options->batch_size, 3);
     EXPECT_EQ(options->stats_batch_size, 6);
     EXPECT_EQ(options->output_dir, "out");

@@ -49,6 +49,7 @@ struct Value {
     std::shared_ptr<const Buffer> constant;  ///< null unless known at load
     int view_of = -1;                        ///< same bytes as this other value
     bool is_output = false;
+    bool from_mx = false;  ///< a constant decoded from MX codes: its products keep the card's order
     std::int32_t declared_type = 0;  ///< what the graph says of an output, 0 if nothing
 };
 

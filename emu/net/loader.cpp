@@ -131,9 +131,22 @@ class Loader {
         NodeContext context(graph_, node, net_.budget);
         QAICRT_CHECK(node.op->infer(context));
         if (!is_done(node) && can_fold(node)) {
-            return fold(node, context);
+            QAICRT_CHECK(fold(node, context));
         }
+        mark_mx(node);
         return {};
+    }
+
+    /// What is made of MX codes alone is still a weight as the card has it.
+    void mark_mx(const Node& node) {
+        const bool decoded = node.op_type == "MxDequantize" ||
+                             std::any_of(node.inputs.begin(), node.inputs.end(),
+                                         [&](int v) { return v >= 0 && value(v).from_mx; });
+        for (const int output : node.outputs) {
+            if (output >= 0 && value(output).constant) {
+                value(output).from_mx = decoded;
+            }
+        }
     }
 
     /// A declared shape may be stale (another batch size); a declared type tells the reader how to

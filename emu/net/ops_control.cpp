@@ -41,6 +41,7 @@ void connect(const NodeContext& node, Subgraph& branch) {
         Value& inner = branch.graph.values[static_cast<std::size_t>(capture.inner)];
         inner.tensor = outer.tensor;
         inner.constant = outer.constant;
+        inner.from_mx = outer.from_mx;
         if (!outer.constant) {
             branch.graph.inputs.push_back(capture.inner);
             branch.fed.push_back(capture.input);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// MatMul and Gemm: the two kernels, FP32/FP16 by tiles, FP64 and integers plainly.
+///
+/// FLOAT sums are chains of fused multiply-adds (fma_tile.hpp); FLOAT16, and FLOAT with an operand
+/// that comes from MX codes, have the card's order (matmul_kernel.hpp).
 #include "emu/net/elementwise.hpp"
+#include "emu/net/fma_tile.hpp"
 #include "emu/net/matmul_kernel.hpp"
 #include "emu/net/matmul_problem.hpp"
 
@@ -22,7 +26,9 @@ template <class T>
 class TiledMatMul final : public Kernel {
   public:
     static Result<KernelPtr> make(NodeContext& c, MatMulProblem problem) {
-        auto kernel = std::make_unique<TiledMatMul>(std::move(problem));
+        const bool cards_order =
+            std::is_same_v<T, Half> || c.input_value(0).from_mx || c.input_value(1).from_mx;
+        auto kernel = std::make_unique<TiledMatMul>(std::move(problem), !cards_order);
         if (!kernel->size_scratch(c.constant(1) != nullptr)) {
             return c.fail(Errc::kNoMemory, "its operands are too large to be packed");
         }
@@ -37,7 +43,8 @@ class TiledMatMul final : public Kernel {
         }
         return KernelPtr(std::move(kernel));
     }
-    explicit TiledMatMul(MatMulProblem problem) : p_(std::move(problem)) {}
+    TiledMatMul(MatMulProblem problem, bool chains)
+        : p_(std::move(problem)), chains_(chains), tile_rows_(chains ? fma_rows() : kTileRows) {}
 
     std::size_t scratch_bytes() const noexcept override { return scratch_bytes_; }
 
@@ -64,7 +71,7 @@ class TiledMatMul final : public Kernel {
     }
 
   private:
-    static constexpr std::size_t kTaskRows = 64;
+    static constexpr std::size_t kTaskRows = 48;  ///< whole tiles of 6, 8 or 12 rows
     static constexpr std::size_t kTaskPanels = 8;
 
     bool copies_a() const { return std::is_same_v<T, Half> || p_.a_column != 1; }
@@ -124,32 +131,66 @@ class TiledMatMul final : public Kernel {
         const std::size_t tasks = p_.batches.count * row_tasks * panel_tasks;
         const std::size_t cost =
             std::min(p_.m, kTaskRows) * std::min(p_.n, kTaskPanels * kPanelColumns) * (p_.k + 1);
-        parallel_for(
-            workers, tasks, grain_for(cost / 8 + 1), [&](std::size_t begin, std::size_t end) {
-                for (std::size_t task = begin; task < end; ++task) {
-                    const std::size_t batch = task / (row_tasks * panel_tasks);
-                    const auto where = p_.batches.locate(batch);
-                    const std::size_t row = task / panel_tasks % row_tasks * kTaskRows;
-                    const std::size_t panel = task % panel_tasks * kTaskPanels;
-                    for (std::size_t q = panel; q < std::min(panel + kTaskPanels, panels); ++q) {
-                        multiply_rows(a + where[0] * p_.m * p_.k,
-                                      b + (where[1] * panels + q) * p_.k * kPanelColumns, c,
-                                      out + batch * p_.m * p_.n, row, q * kPanelColumns);
-                    }
-                }
-            });
+        parallel_for(workers, tasks, grain_for(cost / 8 + 1),
+                     [&](std::size_t begin, std::size_t end) {
+                         for (std::size_t task = begin; task < end; ++task) {
+                             const std::size_t batch = task / (row_tasks * panel_tasks);
+                             const auto where = p_.batches.locate(batch);
+                             const std::size_t row = task / panel_tasks % row_tasks * kTaskRows;
+                             const std::size_t panel = task % panel_tasks * kTaskPanels;
+                             const std::size_t end_panel = std::min(panel + kTaskPanels, panels);
+                             const Operands o{a + where[0] * p_.m * p_.k,
+                                              b + where[1] * panels * p_.k * kPanelColumns, c,
+                                              out + batch * p_.m * p_.n};
+                             if (chains_ && p_.m == 1) {
+                                 multiply_row(o, panel, end_panel);
+                                 continue;
+                             }
+                             for (std::size_t q = panel; q < end_panel; ++q) {
+                                 multiply_rows(o, row, q);
+                             }
+                         }
+                     });
     }
 
-    void multiply_rows(const float* a, const float* panel, const T* c, T* out, std::size_t first,
-                       std::size_t column) const {
-        alignas(64) float tile[kTileRows * kPanelColumns];
+    /// Of one product.
+    struct Operands {
+        const float* a;
+        const float* panels;
+        const T* c;
+        T* out;
+    };
+
+    void multiply_row(const Operands& o, std::size_t panel, std::size_t end) const {
+        alignas(64) float sums[kTaskPanels * kPanelColumns];
+        const std::size_t stride = p_.k * kPanelColumns;
+        fma_row(o.a, p_.k, o.panels + panel * stride, stride, end - panel, sums, false);
+        for (std::size_t q = panel; q < end; ++q) {
+            const std::size_t column = q * kPanelColumns;
+            store_row(sums + (q - panel) * kPanelColumns, o.c, o.out + column, 0, column,
+                      std::min(kPanelColumns, p_.n - column));
+        }
+    }
+
+    void multiply_rows(const Operands& o, std::size_t first, std::size_t q) const {
+        alignas(64) float tile[kMaxFmaRows * kPanelColumns];
+        const std::size_t column = q * kPanelColumns;
+        const float* panel = o.panels + q * p_.k * kPanelColumns;
         const std::size_t end = std::min(first + kTaskRows, p_.m);
         const std::size_t columns = std::min(kPanelColumns, p_.n - column);
-        for (std::size_t row = first; row < end; row += kTileRows) {
-            const std::size_t rows = std::min(kTileRows, end - row);
-            multiply_tile(a + row * p_.k, p_.k, rows, p_.k, panel, tile);
+        for (std::size_t row = first; row < end; row += tile_rows_) {
+            const std::size_t rows = std::min(tile_rows_, end - row);
+            if (chains_) {
+                FmaRun run{0, {}};
+                for (std::size_t r = 0; r < rows; ++r) {
+                    run.rows[r] = o.a + (row + r) * p_.k;
+                }
+                fma_tile(&run, 1, p_.k, rows, panel, tile, false);
+            } else {
+                multiply_tile(o.a + row * p_.k, p_.k, rows, p_.k, panel, tile);
+            }
             for (std::size_t r = 0; r < rows; ++r) {
-                store_row(tile + r * kPanelColumns, c, out + (row + r) * p_.n + column, row + r,
+                store_row(tile + r * kPanelColumns, o.c, o.out + (row + r) * p_.n + column, row + r,
                           column, columns);
             }
         }
@@ -169,6 +210,8 @@ class TiledMatMul final : public Kernel {
     }
 
     MatMulProblem p_;
+    bool chains_;  ///< else the card's order
+    std::size_t tile_rows_;
     std::shared_ptr<Buffer> packed_;
     std::size_t a_bytes_ = 0, b_bytes_ = 0, scratch_bytes_ = 0;
 };

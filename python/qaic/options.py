@@ -6,6 +6,7 @@ Options of the compiler are not listed here: the compiler has one table for the 
 
 import difflib
 import logging
+import operator
 import os
 
 from qaic import _qaic
@@ -61,6 +62,12 @@ def keyword_texts(name, value):
             return [f"{symbol},{int(size)}" for symbol, size in pairs]
         except (TypeError, ValueError):
             raise ValueError(f"onnx_define_symbol is {value!r}; give {{'name': size}} or [('name', size)].") from None
+    if name.replace("-", "_") == "input_shape":
+        pairs = value.items() if hasattr(value, "items") else value
+        try:
+            return [f"{tensor},{'x'.join(str(operator.index(size)) for size in shape)}" for tensor, shape in pairs]
+        except (TypeError, ValueError):
+            raise ValueError(f"input_shape is {value!r}; give {{'input': [sizes]}} or [('input', [sizes])].") from None
     if value is None:
         return []
     if isinstance(value, bool):
@@ -93,8 +100,8 @@ def unknown_keyword(name):
     return f"qaic.Session has no option {name!r}.{hint} qaic-exec --usage lists the compiler's."
 
 
-_COMMON = ("aic_num_cores", "convert_to_fp16", "mxfp6_matmul", "mx_profile", "onnx_define_symbol", "batchsize", "stats_batchsize",
-           "output_node_names", "time_passes", "aic_perf_metrics")
+_COMMON = ("aic_num_cores", "convert_to_fp16", "mxfp6_matmul", "mx_profile", "onnx_define_symbol", "input_shape", "batchsize",
+           "stats_batchsize", "output_node_names", "time_passes", "aic_perf_metrics")
 
 
 def split_keywords(keywords):

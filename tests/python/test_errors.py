@@ -70,6 +70,10 @@ class Options(TestCase):
                               ({"aic_num_cores": 17}, "aic_num_cores=17 is not valid: give a number from 1 to 16"),
                               ({"mx_profile": "nonesuch", "mxfp6_matmul": True}, "nonesuch"),
                               ({"onnx_define_symbol": 3}, "onnx_define_symbol is 3"),
+                              ({"input_shape": 3}, "input_shape is 3; give {'input': "),
+                              ({"input_shape": {"input": [1, 2.5]}}, "input_shape is {'input'"),
+                              ({"input_shape": {"input": [1, 0]}}, "input_shape=input,1x0 is not valid"),
+                              ({"input_shape": {"data": [1]}}, "has no input 'data'; its inputs are 'input'"),
                               ({"convert_to_fp16": "maybe"}, "convert_to_fp16=maybe is not valid")):
             with self.subTest(options=options), self.assertRaisesRegex(ValueError, text):
                 qaic.Session(MODELS / "my_model_a.onnx", **options)

@@ -35,6 +35,11 @@ class ShapeDicts(TestCase):
         session = qaic.Session(MODELS / "symbolic_dims.onnx", onnx_define_symbol={"batch": 3, "width": 4})
         self.assertEqual(session.model_input_shape_dict["x"], ((3, 8), "float32"))
 
+    def test_are_those_of_input_shape(self):
+        for shapes in ({"x": [3, 8], "shift": (3, 4)}, [("x", np.array([3, 8])), ("shift", [3, 4])]):
+            session = qaic.Session(MODELS / "symbolic_dims.onnx", input_shape=shapes)
+            self.assertEqual(session.model_input_shape_dict, {"x": ((3, 8), "float32"), "shift": ((3, 4), "float32")})
+
 
 class Run(TestCase):
     def test_exact_model_sums_exactly(self):

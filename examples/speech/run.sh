@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Finds the sentences in a recording (espeak-ng) with silero-vad's network on the emulated card; fails when they are elsewhere.
+. "$(dirname "${BASH_SOURCE[0]}")/../prepare.sh"
+exec "$python" "$QAIC_SRC/examples/speech/find_speech.py" "$@"
