@@ -78,12 +78,17 @@ function(qaic_test name)
   add_test(NAME ${name} COMMAND ${target})
 endfunction()
 
-# qaic_fuzzer(NAME SOURCES … DEPS … CORPUS dir): a libFuzzer target; in other builds the corpus is replayed as a test.
+# qaic_fuzzer(NAME SOURCES … DEPS … CORPUS dir [ONNX]): a libFuzzer target; in other builds the corpus is replayed as a
+# test. ONNX: its inputs are models, changed by tests/fuzz/onnx.
 function(qaic_fuzzer name)
-  cmake_parse_arguments(A "" "CORPUS" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(A "ONNX" "CORPUS" "SOURCES;DEPS" ${ARGN})
   if(QAIC_FUZZ)
     add_executable(${name} ${A_SOURCES})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    if(A_ONNX)
+      target_link_libraries(${name} PRIVATE qaic_onnx_mutator)
+      add_dependencies(${name} onnx_seeds)
+    endif()
   elseif(QAIC_TESTS)
     add_executable(${name} ${A_SOURCES} "${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp")
     add_test(NAME corpus.${name} COMMAND ${name} "${A_CORPUS}")

@@ -247,7 +247,7 @@ Result<Bytes> compile_parsed(ModelProto& model, const std::string& source,
     if (!options.dump_graph.empty()) {
         QAICRT_CHECK(check_graph_file(options.dump_graph, options.model_path, options.output_dir));
     }
-    Lowering lowering{model, options, source, {}, 0, {}, {}};
+    Lowering lowering{model, options, source, {}, 0, {}, {}, max_bytes};
     lowering.say(0, "Compile started ............... ");
     if (options.convert_to_fp16) {
         lowering.say(0, "Compiling model with FP16 precision.");

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs libFuzzer targets on their committed corpus; new inputs go to build-fuzz/found, findings to build-fuzz/crash.
+# Targets that take ONNX models also start from ONNX's node tests (Debian's libonnx-testdata).
 # usage: scripts/fuzz.sh [--quick] [--seconds N] [TARGET…]     default: every target, 600 s each; --quick: 60 s
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$QAIC_SRC"
@@ -28,6 +29,13 @@ fi
 for target in "${targets[@]}"; do
     name="${target#fuzz_}"
     mkdir -p "$dir/found/$name" "$dir/crash"
+    seeds=("$QAIC_SRC/tests/fuzz/corpus/$name")
+    case "$target" in
+        fuzz_net | fuzz_onnx_compile)
+            "$dir/tests/fuzz/onnx_seeds" "$dir/seeds/onnx" /usr/share/libonnx-testdata/data/node
+            seeds+=("$dir/seeds/onnx")
+            ;;
+    esac
     "$dir/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
-        -artifact_prefix="$dir/crash/$target-" "$dir/found/$name" "$QAIC_SRC/tests/fuzz/corpus/$name"
+        -artifact_prefix="$dir/crash/$target-" "$dir/found/$name" "${seeds[@]}"
 done

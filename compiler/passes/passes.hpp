@@ -9,6 +9,7 @@
 #include <qaicrt/result.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -31,6 +32,7 @@ struct Lowering {
     std::vector<std::string> warnings;
     /// Tensors that a pass made, and the model's tensor that they stand for.
     std::map<std::string, std::string> made_from;
+    std::uint64_t max_bytes = std::uint64_t{64} << 30;  ///< of the network, when a pass loads it
 
     /// Prints at verbosity >= level.
     void say(int level, const std::string& line) const {

@@ -72,8 +72,14 @@ Status type_outputs(Lowering& lowering) {
     if (typed) {
         return {};
     }
-    QAICRT_TRY(const auto network, qaicnet::Network::load(lowering.model, {}));
-    const auto inferred = network->outputs();
+    qaicnet::LoadOptions limits;
+    limits.max_bytes = lowering.max_bytes;
+    const auto network = qaicnet::Network::load(lowering.model, {}, limits);
+    if (!network) {
+        auto error = network.error();
+        return about(std::move(error), lowering.source);
+    }
+    const auto inferred = (*network)->outputs();
     for (int i = 0; i < outputs.size() && static_cast<std::size_t>(i) < inferred.size(); ++i) {
         outputs.Mutable(i)->mutable_type()->mutable_tensor_type()->set_elem_type(
             static_cast<std::int32_t>(inferred[static_cast<std::size_t>(i)].type));

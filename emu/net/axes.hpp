@@ -6,6 +6,7 @@
 #include "emu/net/op.hpp"
 
 #include <cstddef>
+#include <limits>
 #include <type_traits>
 #include <vector>
 
@@ -30,6 +31,17 @@ T store_narrow(WideOf<T> x) noexcept {
     } else {
         return x;
     }
+}
+
+/// The whole number nearest to `x` toward zero that T has; 0 for a NaN.
+template <class T>
+T saturated(double x) noexcept {
+    using L = std::numeric_limits<T>;
+    // The largest 64-bit numbers round up as FP64, so the limit itself saturates.
+    return x != x                                  ? T{0}
+           : x >= static_cast<double>(L::max())    ? L::max()
+           : x <= static_cast<double>(L::lowest()) ? L::lowest()
+                                                   : static_cast<T>(x);
 }
 
 /// Product of dims[begin, end). The tensor's size has been checked; an empty one gives 0 or what

@@ -62,6 +62,7 @@ struct Node {
     std::vector<int> outputs;  ///< likewise
     std::vector<Attribute> attributes;
     const OpDef* op = nullptr;
+    std::uint64_t work = 0;  ///< NodeContext::set_work
 };
 
 struct Graph {

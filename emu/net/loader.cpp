@@ -26,6 +26,9 @@ class Loader {
         : net_(network), graph_(network.graph), workers_(make_workers(1)) {}
 
     Status run() {
+        for (const Value& v : graph_.values) {
+            given_ += v.constant ? v.constant->size() : 0;
+        }
         drop_dead_nodes();
         QAICRT_CHECK(infer_in_order(graph_, [&](Node& node) { return infer(node); }));
         drop_dead_nodes();
@@ -130,6 +133,7 @@ class Loader {
     Status infer(Node& node) {
         NodeContext context(graph_, node, net_.budget);
         QAICRT_CHECK(node.op->infer(context));
+        QAICRT_CHECK(finish_empty(node));
         if (!is_done(node) && can_fold(node)) {
             QAICRT_CHECK(fold(node, context));
         }
@@ -147,6 +151,23 @@ class Loader {
                 value(output).from_mx = decoded;
             }
         }
+    }
+
+    /// Results without elements are known, whatever the other sizes are: nothing walks over them.
+    Status finish_empty(const Node& node) {
+        const bool empty = std::all_of(node.outputs.begin(), node.outputs.end(), [&](int index) {
+            return index < 0 || value(index).tensor.bytes() == 0;
+        });
+        for (std::size_t i = 0; empty && !is_done(node) && i < node.outputs.size(); ++i) {
+            if (node.outputs[i] >= 0) {
+                auto nothing = Buffer::allocate(0, net_.budget);
+                if (nothing == nullptr) {
+                    return no_memory();
+                }
+                value(node.outputs[i]).constant = std::move(nothing);
+            }
+        }
+        return {};
     }
 
     /// A declared shape may be stale (another batch size); a declared type tells the reader how to
@@ -184,7 +205,23 @@ class Loader {
         // are left to run().
         constexpr std::size_t kSmall = std::size_t{64} << 20;
         constexpr std::size_t kGrowth = 16;
-        return out <= kSmall || out / kGrowth <= in;
+        if (out > kSmall && out / kGrowth > in) {
+            return false;
+        }
+        // So are results that take long to compute, alone or all together.
+        constexpr std::size_t kMostSteps = std::size_t{1} << 36;
+        const std::size_t steps = saturating_add(saturating_add(in, out), node.work);
+        if (steps > kMostSteps - folded_) {
+            return false;
+        }
+        // A file has what it holds, decoded; a chain of small nodes cannot make many times of that.
+        constexpr std::size_t kMostMade = std::size_t{1} << 30;
+        if (saturating_add(made_, out) > saturating_add(kMostMade, given_ * kGrowth)) {
+            return false;
+        }
+        folded_ += steps;
+        made_ += out;
+        return true;
     }
 
     static std::size_t saturating_add(std::size_t a, std::size_t b) {
@@ -406,6 +443,9 @@ class Loader {
     Network::Impl& net_;
     Graph& graph_;
     std::unique_ptr<Workers> workers_;
+    std::size_t given_ = 0;                 ///< bytes of the constants that the model holds
+    std::size_t made_ = 0;                  ///< bytes of the results of folding
+    std::size_t folded_ = 0;                ///< bytes and elementary steps of folding so far
     std::vector<Node*> nodes_;              ///< of the steps, same order
     std::vector<std::vector<bool>> keeps_;  ///< per step, per input
     std::vector<bool> was_constant_;

@@ -83,7 +83,8 @@ Status infer_matmul(NodeContext& c) {
     if (c.input(1).dims.size() > 1) {
         out->push_back(b.back());
     }
-    return c.set_output(0, c.input(0).type, std::move(*out));
+    QAICRT_CHECK(c.set_output(0, c.input(0).type, std::move(*out)));
+    return c.set_work({c.output().count(), static_cast<std::uint64_t>(a.back())});
 }
 
 MatMulProblem matmul_problem(const NodeContext& c) {
@@ -128,7 +129,8 @@ Status infer_gemm(NodeContext& c) {
     } else if (c.opset() < 11) {
         return c.malformed("C is left out, which is allowed from opset 11 on");
     }
-    return c.set_output(0, c.input(0).type, out);
+    QAICRT_CHECK(c.set_output(0, c.input(0).type, out));
+    return c.set_work({c.output().count(), static_cast<std::uint64_t>(g.k)});
 }
 
 Result<MatMulProblem> gemm_problem(const NodeContext& c) {

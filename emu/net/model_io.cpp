@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -93,7 +94,7 @@ class Resolver {
         const std::string where = "tensor " + quoted(tensor.name());
         QAICRT_TRY(const Location location, read_location(tensor, where));
         QAICRT_TRY(const fs::path path, inside(location.path, where));
-        QAICRT_CHECK(read(path, location, where, *tensor.mutable_raw_data()));
+        QAICRT_CHECK(read(path, location, tensor, where));
         tensor.clear_external_data();
         tensor.set_data_location(onnx::TensorProto::DEFAULT);
         return {};
@@ -161,8 +162,39 @@ class Resolver {
                 code};
     }
 
-    static Status read(const fs::path& path, const Location& location, const std::string& where,
-                       std::string& out) {
+    /// A file can be as long as one likes without taking room on a disk: only what the tensor
+    /// declares is read, and only what this machine can hold.
+    Status check_length(const onnx::TensorProto& tensor, std::uint64_t length,
+                        const std::string& where) {
+        const auto type = static_cast<ElemType>(tensor.data_type());
+        // Types that the runner lacks are refused later, by name, if anybody reads them.
+        constexpr std::uint64_t kWidest = 16;
+        const auto count = checked_count(Shape(tensor.dims().begin(), tensor.dims().end()));
+        const std::uint64_t width = elem_bytes(type);
+        const bool fits =
+            count && (width != 0 ? length == *count * width : length <= (*count + 1) * kWidest);
+        if (!fits) {
+            return Error(Errc::kFormat,
+                         fmt::format("{}: its data file gives it {} bytes, which its dimensions "
+                                     "{} of {} do not need; the model is damaged",
+                                     where, length,
+                                     dims_text(Shape(tensor.dims().begin(), tensor.dims().end())),
+                                     onnx_type_name(tensor.data_type())));
+        }
+        const auto machine = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                             static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
+        if (length > machine - std::min(read_, machine)) {
+            return Error(Errc::kNoMemory,
+                         fmt::format("{}: its {} bytes and what is read already are more than the "
+                                     "memory of this machine ({} bytes)",
+                                     where, length, machine));
+        }
+        read_ += length;
+        return {};
+    }
+
+    Status read(const fs::path& path, const Location& location, onnx::TensorProto& tensor,
+                const std::string& where) {
         // The path is canonical, so a link here was put in place after the check.
         const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
         struct stat info {};
@@ -181,12 +213,14 @@ class Resolver {
                          fmt::format("{}: bytes {}+{} lie outside its data file {} of {} bytes",
                                      where, location.offset, length, quoted(path.string()), size));
         }
-        constexpr std::uint64_t kMaxTensor = std::uint64_t{1} << 40;
-        if (length > kMaxTensor) {
-            return Error(Errc::kFormat,
-                         fmt::format("{}: {} bytes are too many for a tensor", where, length));
+        QAICRT_CHECK(check_length(tensor, length, where));
+        std::string& out = *tensor.mutable_raw_data();
+        try {
+            out.resize(static_cast<std::size_t>(length));
+        } catch (const std::exception&) {
+            return Error(Errc::kNoMemory,
+                         fmt::format("{}: there is no memory for its {} bytes", where, length));
         }
-        out.resize(static_cast<std::size_t>(length));
         std::size_t done = 0;
         while (done < out.size()) {
             const ssize_t got = ::pread(file.fd(), out.data() + done, out.size() - done,
@@ -203,6 +237,7 @@ class Resolver {
     }
 
     fs::path folder_;
+    std::uint64_t read_ = 0;  ///< bytes of all tensors so far
 };
 
 Status resolve_nodes(Resolver& resolver,

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -135,6 +136,32 @@ Status NodeContext::set_output_constant(std::size_t i, const Constant& constant)
 
 const TensorType& NodeContext::output(std::size_t i) const {
     return graph_.values[static_cast<std::size_t>(node_.outputs[i])].tensor;
+}
+
+Status NodeContext::set_work(std::initializer_list<std::uint64_t> factors) {
+    // 2^44 under the default limit, hours of one core; no node of a real network is near it.
+    constexpr std::uint64_t kStepsPerByte = 256;
+    std::uint64_t limit = 0;
+    if (__builtin_mul_overflow(budget_.limit(), kStepsPerByte, &limit)) {
+        limit = UINT64_MAX;
+    }
+    bool fits = true;
+    std::uint64_t work = 1;
+    for (const std::uint64_t factor : factors) {
+        if (factor == 0) {
+            node_.work = 0;
+            return {};
+        }
+        fits = fits && !__builtin_mul_overflow(work, factor, &work);
+    }
+    if (!fits || work > limit) {
+        return fail(Errc::kUnsupported,
+                    fmt::format("its sums have more than {} terms in all, which would take hours; "
+                                "the model is damaged or needs smaller sizes",
+                                limit));
+    }
+    node_.work = work;
+    return {};
 }
 
 Status NodeContext::require_type(std::size_t i, TypeSet allowed) const {

@@ -113,6 +113,11 @@ class NodeContext {
     qaicrt::Status set_output_constant(std::size_t i, const Constant& constant);
     const TensorType& output(std::size_t i = 0) const;
 
+    /// In infer, for operators whose time does not follow from the sizes of inputs and results: the
+    /// number of elementary steps (multiply-adds) as a product. Fails when nobody would wait for
+    /// it: small files can ask for a lot.
+    qaicrt::Status set_work(std::initializer_list<std::uint64_t> factors);
+
     qaicrt::Status require_type(std::size_t i, TypeSet allowed) const;
     qaicrt::Status require_same_type(std::size_t first, std::size_t other) const;
     /// Maps a negative axis; fails outside [-rank, rank) (rank + 1 axes when `end_allowed`).

@@ -269,7 +269,9 @@ Status infer_einsum(NodeContext& c) {
     for (std::size_t i = 0; i < loops.kept; ++i) {
         out.push_back(static_cast<std::int64_t>(loops.sizes[i]));
     }
-    return c.set_output(0, c.input(0).type, std::move(out));
+    QAICRT_CHECK(c.set_output(0, c.input(0).type, std::move(out)));
+    // Finding the place of a factor takes longer than multiplying it.
+    return c.set_work({loops.results, loops.terms, loops.strides.size(), loops.labels.size() + 1});
 }
 
 Result<KernelPtr> prepare_einsum(NodeContext& c) {

@@ -88,8 +88,8 @@ Result<KernelPtr> prepare_arg(NodeContext& c) {
 template <class T>
 class TopKKernel final : public Kernel {
   public:
-    TopKKernel(AxisSplit split, std::size_t k, bool largest, bool sorted)
-        : s_(split), k_(k), largest_(largest), sorted_(sorted) {}
+    TopKKernel(AxisSplit split, std::size_t k, bool largest, bool sorted, bool has_indices)
+        : s_(split), k_(k), largest_(largest), sorted_(sorted), has_indices_(has_indices) {}
 
     /// One list of indices for each row that may be worked on at the same time.
     std::size_t scratch_bytes() const noexcept override {
@@ -99,7 +99,7 @@ class TopKKernel final : public Kernel {
     Status run(const RunArgs& args) const override {
         const T* in = as<T>(args.in[0]);
         T* values = as<T>(args.out[0]);
-        auto* indices = as<std::int64_t>(args.out[1]);
+        auto* indices = has_indices_ ? as<std::int64_t>(args.out[1]) : nullptr;
         auto* scratch = as<std::uint32_t>(args.scratch);
         parallel_for(args.workers, rows(), grain_for(s_.length * 8),
                      [&](std::size_t begin, std::size_t end) {
@@ -144,7 +144,7 @@ class TopKKernel final : public Kernel {
 
     AxisSplit s_;
     std::size_t k_;
-    bool largest_, sorted_;
+    bool largest_, sorted_, has_indices_;
 };
 
 Result<std::int64_t> top_count(NodeContext& c) {
@@ -181,8 +181,8 @@ Result<KernelPtr> prepare_top(NodeContext& c) {
     QAICRT_TRY(const std::int64_t sorted, c.attr_int("sorted", 1));
     const AxisSplit split = AxisSplit::at(c.input(0).dims, axis);
     return with_type(c.input(0).type, [&](auto tag) -> KernelPtr {
-        return std::make_unique<TopKKernel<decltype(tag)>>(split, static_cast<std::size_t>(k),
-                                                           largest != 0, sorted != 0);
+        return std::make_unique<TopKKernel<decltype(tag)>>(
+            split, static_cast<std::size_t>(k), largest != 0, sorted != 0, c.num_outputs() > 1);
     });
 }
 

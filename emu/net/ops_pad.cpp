@@ -59,8 +59,15 @@ Result<std::vector<PadAxis>> read_pads(NodeContext& c) {
     }
     std::vector<PadAxis> out(rank);
     std::vector<bool> seen(rank, false);
+    // Padding from -2^48 to 2^48: more has no result that a tensor could hold.
+    constexpr auto kMost = static_cast<std::int64_t>(kMaxElements);
     for (std::size_t i = 0; i < axes.size(); ++i) {
         QAICRT_TRY(const std::size_t axis, c.normal_axis(axes[i], rank));
+        for (const std::int64_t pad : {pads[i], pads[axes.size() + i]}) {
+            if (pad < -kMost || pad > kMost) {
+                return c.malformed(fmt::format("axis {} is padded by {}", axes[i], pad));
+            }
+        }
         if (seen[axis]) {
             return c.malformed(fmt::format("axis {} is padded twice", axes[i]));
         }
@@ -213,6 +220,13 @@ Result<KernelPtr> prepare_pad(NodeContext& c) {
     std::vector<std::vector<std::int64_t>> sources;
     const Shape& dims = c.input(0).dims;
     const bool empty = c.output().count() == 0;
+    std::uint64_t table = 0;
+    for (std::size_t i = 0; i < dims.size() && !empty; ++i) {
+        table += static_cast<std::uint64_t>(c.output().dims[i]) * sizeof(std::int64_t);
+    }
+    if (!c.budget().take(table)) {
+        return c.fail(Errc::kNoMemory, "its table of sources exceeds the memory limit");
+    }
     for (std::size_t i = 0; i < dims.size() && !empty; ++i) {
         auto& list = sources.emplace_back();
         for (std::int64_t k = 0; k < c.output().dims[i]; ++k) {

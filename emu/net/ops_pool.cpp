@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -111,7 +112,10 @@ Status set_pooled(NodeContext& c, const Window& w) {
         out.push_back(w.axes[kMaxSpatial - w.rank + i].out);
     }
     QAICRT_CHECK(c.set_output(0, c.input(0).type, out));
-    return c.set_output(1, ElemType::kInt64, std::move(out));
+    QAICRT_CHECK(c.set_output(1, ElemType::kInt64, std::move(out)));
+    // Padding is not walked over.
+    return c.set_work(
+        {c.output().count(), static_cast<std::uint64_t>(std::min(w.kernel_count(), w.in_count()))});
 }
 
 Status infer_max_pool(NodeContext& c) {

@@ -74,7 +74,7 @@ Result<ScaleMap> read_map(NodeContext& c) {
     }
     Shape wanted = dims;
     if (block > 0) {
-        wanted[axis] = (dims[axis] + block - 1) / block;
+        wanted[axis] = dims[axis] / block + (dims[axis] % block != 0 ? 1 : 0);
     }
     if (block < 0 || scale != wanted) {
         return c.malformed(fmt::format("the scale {} does not fit blocks of {} along axis {} of {}",

@@ -190,7 +190,7 @@ Status infer(NodeContext& n) {
         QAICRT_CHECK(n.set_output(
             state, type, p.batch_first ? Shape{batch, d, hidden} : Shape{d, batch, hidden}));
     }
-    return {};
+    return n.set_work({p.rows(), n.input(kInW).count() + n.input(kInR).count()});
 }
 
 template <Cell kCell>

@@ -129,7 +129,9 @@ struct MeanReduce : SumReduce {
         if constexpr (std::is_floating_point_v<W>) {
             return x / static_cast<W>(terms);
         } else {
-            return terms == 0 ? W{0} : static_cast<W>(x / static_cast<W>(terms));
+            // In 64 bits: there may be more terms than a narrow type counts.
+            using Wide = std::conditional_t<std::is_signed_v<W>, std::int64_t, std::uint64_t>;
+            return terms == 0 ? W{0} : static_cast<W>(Wide{x} / static_cast<Wide>(terms));
         }
     }
 };
@@ -155,7 +157,7 @@ struct L2Reduce : SumSquareReduce {
         if constexpr (std::is_floating_point_v<W>) {
             return std::sqrt(x);
         } else {
-            return static_cast<W>(std::sqrt(static_cast<double>(x)));
+            return saturated<W>(std::sqrt(static_cast<double>(x)));  // a sum that wrapped gives 0
         }
     }
 };
@@ -318,7 +320,7 @@ class LogSumExpKernel final : public Kernel {
         });
         const double result = std::log(sum) + shift;
         if constexpr (std::is_integral_v<T>) {
-            return std::isfinite(result) ? static_cast<T>(result) : T{0};
+            return std::isfinite(result) ? saturated<T>(result) : T{0};
         } else {
             return store_narrow<T>(static_cast<WideOf<T>>(result));
         }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Resize and Upsample, axis by axis: every output coordinate is a short weighted list of input
-/// coordinates, and the lists of the axes multiply.
+/// Resize and Upsample, axis by axis: what the node asks for, and the kernels that follow the
+/// tables.
 #include "emu/net/axes.hpp"
 #include "emu/net/elementwise.hpp"
+#include "emu/net/resize_table.hpp"
 
 #include <fmt/format.h>
 
@@ -18,146 +19,13 @@ using qaicrt::Status;
 
 namespace {
 
-/// One output coordinate of an axis: weights of input coordinates from `first` on in the table.
-struct Taps {
-    std::uint32_t begin = 0, count = 0;  ///< count 0: outside, the extrapolation value
-};
-struct AxisTable {
-    std::size_t in = 0, out = 0;
-    std::vector<Taps> taps;
-    std::vector<std::uint32_t> index;
-    std::vector<float> weight;
-    bool identity = false;
-};
-
-struct Settings {
-    std::string mode, coordinates, nearest;
-    double cubic_a = -0.75;
-    bool exclude_outside = false, antialias = false;
-    float extrapolation = 0;
-};
-
-struct AxisRequest {
-    std::size_t in = 1, out = 1;
-    double scale = 1, roi_start = 0, roi_end = 1;
-};
-
-double original_coordinate(const Settings& s, const AxisRequest& a, std::size_t index) {
-    const auto x = static_cast<double>(index);
-    const auto in = static_cast<double>(a.in);
-    // With scales it need not be whole.
-    const double out = a.scale * in;
-    if (s.coordinates == "align_corners") {
-        return a.out == 1 ? 0 : x * (in - 1) / (out - 1);
-    }
-    if (s.coordinates == "asymmetric") {
-        return x / a.scale;
-    }
-    if (s.coordinates == "tf_half_pixel_for_nn") {
-        return (x + 0.5) / a.scale;
-    }
-    if (s.coordinates == "pytorch_half_pixel") {
-        return a.out == 1 ? -0.5 : (x + 0.5) / a.scale - 0.5;
-    }
-    if (s.coordinates == "half_pixel_symmetric") {
-        const double adjust = static_cast<double>(a.out) / out;
-        return in / 2 * (1 - adjust) + (x + 0.5) / a.scale - 0.5;
-    }
-    if (s.coordinates == "tf_crop_and_resize") {
-        return a.out == 1 ? 0.5 * (a.roi_start + a.roi_end) * (in - 1)
-                          : a.roi_start * (in - 1) + x * (a.roi_end - a.roi_start) * (in - 1) /
-                                                         (static_cast<double>(a.out) - 1);
-    }
-    return (x + 0.5) / a.scale - 0.5;
-}
-
-double kernel_weight(const Settings& s, double distance) {
-    const double d = std::fabs(distance);
-    if (s.mode == "linear") {
-        return d < 1 ? 1 - d : 0;
-    }
-    const double a = s.cubic_a;
-    if (d <= 1) {
-        return ((a + 2) * d - (a + 3)) * d * d + 1;
-    }
-    return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
-}
-
-double nearest_coordinate(const Settings& s, double x) {
-    if (s.nearest == "floor") {
-        return std::floor(x);
-    }
-    if (s.nearest == "ceil") {
-        return std::ceil(x);
-    }
-    return s.nearest == "round_prefer_ceil" ? std::floor(x + 0.5) : std::ceil(x - 0.5);
-}
-
-void add_interpolated(const Settings& s, const AxisRequest& a, double x, AxisTable& table) {
-    const double stretch = s.antialias ? std::min(a.scale, 1.0) : 1.0;
-    const double reach = s.mode == "linear" ? 1 : 2;
-    const double start = std::floor(-reach / stretch) + 1;
-    const auto taps = static_cast<std::int64_t>(2 - 2 * start);
-    const double above = std::ceil(x);
-    const double ratio = x == above ? 1 : x - std::floor(x);
-    const auto first = static_cast<std::int64_t>(above) - taps / 2;
-    const auto last = static_cast<std::int64_t>(a.in) - 1;
-    std::vector<double> weights;
-    double sum = 0;
-    for (std::int64_t k = 0; k < taps; ++k) {
-        double w = kernel_weight(s, (start + static_cast<double>(k) - ratio) * stretch);
-        if (s.exclude_outside && (first + k < 0 || first + k > last)) {
-            w = 0;
-        }
-        weights.push_back(w);
-        sum += w;
-    }
-    const bool normalise = s.antialias || s.exclude_outside;
-    for (std::int64_t k = 0; k < taps; ++k) {
-        table.index.push_back(
-            static_cast<std::uint32_t>(std::clamp<std::int64_t>(first + k, 0, last)));
-        const double w = weights[static_cast<std::size_t>(k)];
-        table.weight.push_back(static_cast<float>(normalise && sum != 0 ? w / sum : w));
-    }
-}
-
-AxisTable make_table(const Settings& s, const AxisRequest& a) {
-    AxisTable table;
-    table.in = a.in;
-    table.out = a.out;
-    table.identity = a.in == a.out && a.scale == 1 && s.coordinates != "tf_crop_and_resize" &&
-                     s.coordinates != "tf_half_pixel_for_nn";
-    if (table.identity) {
-        return table;
-    }
-    for (std::size_t i = 0; i < a.out; ++i) {
-        const double x = original_coordinate(s, a, i);
-        Taps taps;
-        taps.begin = static_cast<std::uint32_t>(table.index.size());
-        const bool outside = x < 0 || x > static_cast<double>(a.in) - 1;
-        if (!(s.coordinates == "tf_crop_and_resize" && outside)) {
-            if (s.mode == "nearest") {
-                const double at =
-                    std::clamp(nearest_coordinate(s, x), 0.0, static_cast<double>(a.in) - 1);
-                table.index.push_back(static_cast<std::uint32_t>(at));
-                table.weight.push_back(1);
-            } else {
-                add_interpolated(s, a, x, table);
-            }
-        }
-        taps.count = static_cast<std::uint32_t>(table.index.size()) - taps.begin;
-        table.taps.push_back(taps);
-    }
-    return table;
-}
-
 /// [outer, in, inner] -> [outer, out, inner], in FP32.
-void resize_axis(const AxisTable& t, std::size_t outer, std::size_t inner, const float* in,
+void resize_axis(const ResizeTable& t, std::size_t outer, std::size_t inner, const float* in,
                  float* out, float extrapolation, Workers& workers) {
     parallel_for(workers, outer * t.out, grain_for(inner * 4),
                  [&](std::size_t begin, std::size_t end) {
                      for (std::size_t row = begin; row < end; ++row) {
-                         const Taps taps = t.taps[row % t.out];
+                         const ResizeTaps taps = t.taps[row % t.out];
                          const float* from = in + row / t.out * t.in * inner;
                          float* to = out + row * inner;
                          if (taps.count == 0) {
@@ -179,10 +47,10 @@ void resize_axis(const AxisTable& t, std::size_t outer, std::size_t inner, const
 template <class T>
 class InterpolateKernel final : public Kernel {
   public:
-    InterpolateKernel(std::vector<AxisTable> tables, float extrapolation)
+    InterpolateKernel(std::vector<ResizeTable> tables, float extrapolation)
         : tables_(std::move(tables)), extrapolation_(extrapolation) {
         std::size_t size = 1;
-        for (const AxisTable& t : tables_) {
+        for (const ResizeTable& t : tables_) {
             size *= t.in;
         }
         largest_ = size;
@@ -197,13 +65,13 @@ class InterpolateKernel final : public Kernel {
         float* now = as<float>(args.scratch);
         float* next = now + largest_;
         std::size_t count = 1;
-        for (const AxisTable& t : tables_) {
+        for (const ResizeTable& t : tables_) {
             count *= t.in;
         }
         load(args.in[0], now, count, args.workers);
         std::size_t inner = 1;
         for (std::size_t i = tables_.size(); i-- > 0;) {
-            const AxisTable& t = tables_[i];
+            const ResizeTable& t = tables_[i];
             if (!t.identity && count != 0) {
                 const std::size_t outer = count / t.in / inner;
                 resize_axis(t, outer, inner, now, next, extrapolation_, args.workers);
@@ -247,7 +115,7 @@ class InterpolateKernel final : public Kernel {
         });
     }
 
-    std::vector<AxisTable> tables_;
+    std::vector<ResizeTable> tables_;
     float extrapolation_;
     std::size_t largest_ = 0;
 };
@@ -256,7 +124,7 @@ class InterpolateKernel final : public Kernel {
 template <class T>
 class NearestKernel final : public Kernel {
   public:
-    NearestKernel(std::vector<AxisTable> tables, T extrapolation, std::size_t count)
+    NearestKernel(std::vector<ResizeTable> tables, T extrapolation, std::size_t count)
         : tables_(std::move(tables)), extrapolation_(extrapolation), count_(count) {}
     Status run(const RunArgs& args) const override {
         const T* in = as<T>(args.in[0]);
@@ -277,14 +145,14 @@ class NearestKernel final : public Kernel {
         std::size_t stride = tables_.back().in;
         bool outside = false;
         for (std::size_t axis = tables_.size() - 1; axis-- > 0;) {
-            const AxisTable& t = tables_[axis];
+            const ResizeTable& t = tables_[axis];
             const std::size_t i = row % t.out;
             row /= t.out;
             outside = outside || (!t.identity && t.taps[i].count == 0);
             at += (t.identity || outside ? i : t.index[t.taps[i].begin]) * stride;
             stride *= t.in;
         }
-        const AxisTable& t = tables_.back();
+        const ResizeTable& t = tables_.back();
         if (outside) {
             std::fill_n(out, t.out, extrapolation_);
         } else if (t.identity) {
@@ -295,7 +163,7 @@ class NearestKernel final : public Kernel {
             }
         }
     }
-    std::vector<AxisTable> tables_;
+    std::vector<ResizeTable> tables_;
     T extrapolation_;
     std::size_t count_;
 };
@@ -340,8 +208,8 @@ Status read_word(NodeContext& c, const Words& words, std::string& out) {
     return {};
 }
 
-Result<Settings> read_settings(NodeContext& c) {
-    Settings s;
+Result<ResizeSettings> read_settings(NodeContext& c) {
+    ResizeSettings s;
     QAICRT_CHECK(read_word(c, {"mode", "nearest", "nearest linear cubic"}, s.mode));
     if (c.opset() < 11) {
         s.coordinates = "asymmetric";
@@ -415,20 +283,27 @@ Status apply_aspect_policy(NodeContext& c, const Shape& dims, const std::vector<
         scale = policy == "not_larger" ? std::min(scale, one) : std::max(scale, one);
     }
     for (std::size_t i = 0; i < axes.size(); ++i) {
-        s.sizes[i] =
-            static_cast<std::int64_t>(std::floor(scale * static_cast<double>(dims[axes[i]]) + 0.5));
+        const double size = std::floor(scale * static_cast<double>(dims[axes[i]]) + 0.5);
+        if (!(size >= 0 && size <= kMaxResizedAxis)) {
+            return c.malformed(
+                fmt::format("axis {} of {} cannot become {}", axes[i], dims[axes[i]], size));
+        }
+        s.sizes[i] = static_cast<std::int64_t>(size);
         s.scales.push_back(scale);
     }
     return {};
 }
 
-Result<std::vector<AxisRequest>> read_requests(NodeContext& c, const Settings& settings) {
+Result<std::vector<ResizeAxis>> read_requests(NodeContext& c, const ResizeSettings& settings) {
     const Shape& dims = c.input(0).dims;
     QAICRT_TRY(Sources s, read_sources(c));
     QAICRT_TRY(const auto list, c.attr_ints("axes"));
     std::vector<std::size_t> axes;
     for (const std::int64_t axis : list) {
         QAICRT_TRY(const std::size_t at, c.normal_axis(axis, dims.size()));
+        if (std::find(axes.begin(), axes.end(), at) != axes.end()) {
+            return c.malformed(fmt::format("axis {} is resized twice", at));
+        }
         axes.push_back(at);
     }
     for (std::size_t i = 0; list.empty() && i < dims.size(); ++i) {
@@ -439,13 +314,16 @@ Result<std::vector<AxisRequest>> read_requests(NodeContext& c, const Settings& s
         (settings.coordinates == "tf_crop_and_resize" && s.roi.size() != 2 * wanted)) {
         return c.malformed(fmt::format("its lists do not fit {} axes", wanted));
     }
+    if (!std::all_of(s.roi.begin(), s.roi.end(), [](double x) { return std::fabs(x) < 1e9; })) {
+        return c.malformed("its region of interest has no finite size");
+    }
     QAICRT_CHECK(apply_aspect_policy(c, dims, axes, s));
-    std::vector<AxisRequest> requests(dims.size());
+    std::vector<ResizeAxis> requests(dims.size());
     for (std::size_t i = 0; i < dims.size(); ++i) {
         requests[i].in = requests[i].out = static_cast<std::size_t>(dims[i]);
     }
     for (std::size_t i = 0; i < wanted; ++i) {
-        AxisRequest& a = requests[axes[i]];
+        ResizeAxis& a = requests[axes[i]];
         const auto in = static_cast<double>(a.in);
         if (settings.coordinates == "tf_crop_and_resize") {
             a.roi_start = s.roi[i];
@@ -454,7 +332,8 @@ Result<std::vector<AxisRequest>> read_requests(NodeContext& c, const Settings& s
         const double part = a.roi_end - a.roi_start;
         const double out =
             s.sizes.empty() ? std::floor(in * part * s.scales[i]) : static_cast<double>(s.sizes[i]);
-        if (!(out >= 0) || out > 4e9 || (a.in == 0 && out != 0)) {
+        if (!(out >= 0) || out > kMaxResizedAxis || in > kMaxResizedAxis ||
+            (a.in == 0 && out != 0)) {
             return c.malformed(fmt::format("axis {} of {} cannot become {}", axes[i], a.in, out));
         }
         a.out = static_cast<std::size_t>(out);
@@ -467,13 +346,13 @@ Result<std::vector<AxisRequest>> read_requests(NodeContext& c, const Settings& s
 }
 
 Status infer_resize(NodeContext& c) {
-    QAICRT_TRY(const Settings settings, read_settings(c));
+    QAICRT_TRY(const ResizeSettings settings, read_settings(c));
     QAICRT_TRY(const auto requests, read_requests(c, settings));
     if (settings.mode != "nearest") {
         QAICRT_CHECK(c.require_type(0, kNumericTypes));
     }
     Shape out;
-    for (const AxisRequest& a : requests) {
+    for (const ResizeAxis& a : requests) {
         out.push_back(static_cast<std::int64_t>(a.out));
     }
     return c.set_output(0, c.input(0).type, std::move(out));
@@ -488,6 +367,8 @@ T extrapolation_bits(float value, ElemType type) {
             E element{};
             if constexpr (std::is_same_v<E, Half>) {
                 element = float_to_half(value);
+            } else if constexpr (std::is_integral_v<E>) {
+                element = saturated<E>(value);
             } else {
                 element = static_cast<E>(value);
             }
@@ -498,15 +379,47 @@ T extrapolation_bits(float value, ElemType type) {
     return out;
 }
 
+/// The tables are kept with the network: they count against its memory.
+Status take_table_memory(NodeContext& c, const ResizeSettings& s,
+                         const std::vector<ResizeAxis>& requests) {
+    for (const ResizeAxis& a : requests) {
+        const auto taps = static_cast<std::uint64_t>(resize_taps(s, a));
+        std::uint64_t entries = 0;
+        if (__builtin_mul_overflow(taps, a.out, &entries) || entries > UINT32_MAX ||
+            !c.budget().take(entries * (sizeof(std::uint32_t) + sizeof(float)) +
+                             a.out * sizeof(ResizeTaps))) {
+            return c.fail(Errc::kNoMemory,
+                          fmt::format("its tables for an axis that goes from {} to {} exceed the "
+                                      "memory limit",
+                                      a.in, a.out));
+        }
+    }
+    return {};
+}
+
+/// What lies between input and result, axis by axis, must be countable.
+Status check_intermediates(const NodeContext& c, const std::vector<ResizeAxis>& requests) {
+    Shape between = c.input(0).dims;
+    for (std::size_t i = requests.size(); i-- > 0;) {
+        between[i] = static_cast<std::int64_t>(requests[i].out);
+        if (!checked_count(between)) {
+            return c.fail(Errc::kNoMemory, "what it computes between its axes is too large");
+        }
+    }
+    return {};
+}
+
 Result<KernelPtr> prepare_resize(NodeContext& c) {
-    QAICRT_TRY(const Settings s, read_settings(c));
+    QAICRT_TRY(const ResizeSettings s, read_settings(c));
     QAICRT_TRY(const auto requests, read_requests(c, s));
-    std::vector<AxisTable> tables;
-    for (const AxisRequest& a : requests) {
-        tables.push_back(make_table(s, a));
+    QAICRT_CHECK(take_table_memory(c, s, requests));
+    QAICRT_CHECK(check_intermediates(c, requests));
+    std::vector<ResizeTable> tables;
+    for (const ResizeAxis& a : requests) {
+        tables.push_back(make_resize_table(s, a));
     }
     if (tables.empty() || c.output().count() == 0) {
-        tables.assign(1, AxisTable{1, 1, {}, {}, {}, true});
+        tables.assign(1, ResizeTable{1, 1, {}, {}, {}, true});
         if (c.output().count() == 0) {
             tables[0].in = tables[0].out = 0;
         }

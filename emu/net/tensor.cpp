@@ -67,7 +67,7 @@ std::optional<std::size_t> checked_count(const Shape& dims) noexcept {
             continue;
         }
         if (__builtin_mul_overflow(product, static_cast<std::uint64_t>(dim), &product) ||
-            product > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+            product > kMaxElements) {
             return std::nullopt;
         }
     }

@@ -18,8 +18,12 @@ using Shape = std::vector<std::int64_t>;
 /// More axes than any real network has; kernels keep per-axis state in arrays of this size.
 inline constexpr std::size_t kMaxRank = 32;
 
+/// More elements than any memory holds. Axes next to one of size 0 count, too: so sums and products
+/// of a few sizes stay below 2^63 in tensors without elements as well.
+inline constexpr std::uint64_t kMaxElements = std::uint64_t{1} << 48;
+
 /// Product of the dimensions; nullopt for a negative dimension, more than kMaxRank of them, or when
-/// the product leaves 63 bits.
+/// the product of those that are not 0 exceeds kMaxElements.
 std::optional<std::size_t> checked_count(const Shape& dims) noexcept;
 /// checked_count times the element size; nullopt also for a type without a size.
 std::optional<std::size_t> checked_bytes(ElemType type, const Shape& dims) noexcept;

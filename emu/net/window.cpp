@@ -15,6 +15,8 @@ using qaicrt::Status;
 namespace {
 
 constexpr std::int64_t kMaxSize = std::int64_t{1} << 31;
+/// Positions of a window on all axes together, padding included.
+constexpr std::int64_t kMaxKernel = std::int64_t{1} << 40;
 
 enum class AutoPad : std::uint8_t { kNotSet, kSameUpper, kSameLower, kValid };
 
@@ -74,6 +76,7 @@ Result<Window> read_sizes(NodeContext& c, const Shape& kernel, bool channels_las
         return c.malformed(fmt::format("its kernel {} does not fit {} spatial axes",
                                        dims_text(given.empty() ? shape : given), w.rank));
     }
+    std::int64_t positions = 1;
     for (std::size_t i = 0; i < w.rank; ++i) {
         WindowAxis& a = w.axes[kMaxSpatial - w.rank + i];
         a.in = dims[(channels_last ? 1 : 2) + i];
@@ -81,7 +84,8 @@ Result<Window> read_sizes(NodeContext& c, const Shape& kernel, bool channels_las
         a.stride = strides[i];
         a.dilation = dilations[i];
         if (a.in >= kMaxSize || a.kernel < 1 || a.kernel >= kMaxSize ||
-            (a.kernel - 1) * a.dilation >= kMaxSize) {
+            (a.kernel - 1) * a.dilation >= kMaxSize ||
+            __builtin_mul_overflow(positions, a.kernel, &positions) || positions > kMaxKernel) {
             return c.malformed(
                 fmt::format("a kernel of {} on an axis of {} makes no sense", a.kernel, a.in));
         }
@@ -143,8 +147,11 @@ Result<Window> read_transposed_window(NodeContext& c, const Shape& kernel, bool 
     if (wanted.size() == w.rank + 2) {
         wanted.erase(wanted.begin(), wanted.begin() + 2);  // old exporters name all axes
     }
-    if (!wanted.empty() && wanted.size() != w.rank) {
-        return c.malformed("the attribute 'output_shape' does not fit the spatial axes");
+    const bool bad = std::any_of(wanted.begin(), wanted.end(),
+                                 [](std::int64_t x) { return x < 0 || x >= kMaxSize; });
+    if (bad || (!wanted.empty() && wanted.size() != w.rank)) {
+        return c.malformed(fmt::format("the attribute 'output_shape' is {}, it must be {} sizes",
+                                       dims_text(wanted), w.rank));
     }
     for (std::size_t i = 0; i < w.rank; ++i) {
         WindowAxis& a = w.axes[kMaxSpatial - w.rank + i];

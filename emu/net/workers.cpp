@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
@@ -56,27 +57,59 @@ class ThreadPool final : public Workers {
             job_ = {&body, n, chunk};
             next_.store(0, std::memory_order_relaxed);
             open_ = true;
-            ++generation_;
+            generation_.fetch_add(1, std::memory_order_release);
         }
-        wake_.notify_all();
+        if (sleeping_.load() != 0) {
+            wake_.notify_all();
+        }
         work(job_);
         {
             // All chunks are taken: a thread that has not woken up by now is not waited for.
-            std::unique_lock lock(mutex_);
+            const std::lock_guard lock(mutex_);
             open_ = false;
-            done_.wait(lock, [this] { return busy_ == 0; });
         }
+        wait_until_idle();
         in_use_.clear(std::memory_order_release);
     }
 
   private:
     static constexpr std::size_t kChunksPerLane = 4;
+    /// A step of a network often takes less than putting a thread to sleep and waking it up.
+    static constexpr std::chrono::microseconds kSpin{50};
 
     struct Job {
         const Body* body = nullptr;
         std::size_t n = 0;
         std::size_t chunk = 0;
     };
+
+    static void pause() noexcept {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+
+    /// True as soon as `ready` is, false after kSpin.
+    template <class Ready>
+    static bool spin_until(Ready&& ready) {
+        const auto end = std::chrono::steady_clock::now() + kSpin;
+        do {
+            for (int i = 0; i < 64; ++i) {
+                if (ready()) {
+                    return true;
+                }
+                pause();
+            }
+        } while (std::chrono::steady_clock::now() < end);
+        return false;
+    }
+
+    void wait_until_idle() {
+        if (!spin_until([this] { return busy_.load(std::memory_order_acquire) == 0; })) {
+            std::unique_lock lock(mutex_);
+            done_.wait(lock, [this] { return busy_.load(std::memory_order_acquire) == 0; });
+        }
+    }
 
     void work(const Job& job) {
         for (;;) {
@@ -92,20 +125,28 @@ class ThreadPool final : public Workers {
         std::uint64_t seen = 0;
         std::unique_lock lock(mutex_);
         for (;;) {
-            wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
+            const auto due = [&] {
+                return stop_.load() || generation_.load(std::memory_order_acquire) != seen;
+            };
+            lock.unlock();
+            spin_until(due);
+            lock.lock();
+            ++sleeping_;
+            wake_.wait(lock, due);
+            --sleeping_;
             if (stop_) {
                 return;
             }
-            seen = generation_;
+            seen = generation_.load();
             if (!open_) {
                 continue;
             }
-            ++busy_;
+            busy_.fetch_add(1);
             const Job job = job_;
             lock.unlock();
             work(job);
             lock.lock();
-            if (--busy_ == 0) {
+            if (busy_.fetch_sub(1, std::memory_order_release) == 1) {
                 done_.notify_one();
             }
         }
@@ -116,10 +157,11 @@ class ThreadPool final : public Workers {
     std::condition_variable wake_, done_;
     Job job_;
     std::atomic<std::size_t> next_{0};
-    std::size_t busy_ = 0;  ///< threads inside the current job
-    bool open_ = false;     ///< the current job still takes threads
-    std::uint64_t generation_ = 0;
-    bool stop_ = false;
+    std::atomic<std::size_t> busy_{0};      ///< threads inside the current job
+    std::atomic<std::size_t> sleeping_{0};  ///< threads that only a notification wakes
+    bool open_ = false;                     ///< the current job still takes threads
+    std::atomic<std::uint64_t> generation_{0};
+    std::atomic<bool> stop_{false};
     std::vector<std::thread> threads_;
 };
 

@@ -28,7 +28,13 @@ std::string slurp(const std::string& path) {
 
 /// In the child, between fork and exec: only calls that are safe there.
 [[noreturn]] void become_tool(const char* path, char* const* argv, const char* dir, int out,
-                              int err, unsigned long file_limit) {
+                              int err, unsigned long file_limit, unsigned long memory_limit) {
+    const struct rlimit minute = {60, 60};
+    ::setrlimit(RLIMIT_CPU, &minute);
+    if (memory_limit != 0) {
+        const struct rlimit limit = {memory_limit, memory_limit};
+        ::setrlimit(RLIMIT_AS, &limit);
+    }
     if (file_limit != 0) {
         const struct rlimit limit = {file_limit, file_limit};
         ::signal(SIGXFSZ, SIG_IGN);  // write() fails instead
@@ -53,7 +59,7 @@ void ToolTest::TearDown() {
 }
 
 Outcome ToolTest::run(const std::vector<std::string>& args, const std::string& name,
-                      unsigned long file_limit) const {
+                      unsigned long file_limit, unsigned long memory_limit) const {
     const std::string path = std::string(QAIC_BINARY_DIR "/tools/") + name;
     std::vector<std::string> words = {path};
     words.insert(words.end(), args.begin(), args.end());
@@ -70,7 +76,7 @@ Outcome ToolTest::run(const std::vector<std::string>& args, const std::string& n
     Outcome outcome;
     const pid_t child = ::fork();
     if (child == 0) {
-        become_tool(path.c_str(), argv.data(), dir_.c_str(), out, err, file_limit);
+        become_tool(path.c_str(), argv.data(), dir_.c_str(), out, err, file_limit, memory_limit);
     }
     int status = 0;
     EXPECT_EQ(::waitpid(child, &status, 0), child);

@@ -22,9 +22,10 @@ class ToolTest : public ::testing::Test {
     void SetUp() override;
     void TearDown() override;
 
-    /// Runs build/tools/<name>. A file size limit of `file_limit` bytes holds in the tool; 0: none.
+    /// Runs build/tools/<name>. A file size limit of `file_limit` bytes holds in the tool, and one
+    /// of its address space of `memory_limit` bytes; 0: none. A minute of processor time always.
     Outcome run(const std::vector<std::string>& args, const std::string& name = "qaic-exec",
-                unsigned long file_limit = 0) const;
+                unsigned long file_limit = 0, unsigned long memory_limit = 0) const;
     void write(const std::string& name, const std::string& text) const;
     std::string read(const std::string& name) const;
     /// Every path below the scratch directory, sorted.
