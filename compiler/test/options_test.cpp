@@ -237,6 +237,7 @@ TEST(Keywords, PythonsNamesAndValuesAreUnderstood) {
                                                 {"batchsize", "3"},
                                                 {"stats-batchsize", "6"},
                                                 {"output_dir", "out"},
+                                                {"dump_graph", "graph.onnx"},
                                                 {"output_node_names", "a,b"},
                                                 {"retained_state", "False"},
                                                 {"allocator_dealloac_delay", "2"},
@@ -254,6 +255,7 @@ TEST(Keywords, PythonsNamesAndValuesAreUnderstood) {
     EXPECT_EQ(options->batch_size, 3);
     EXPECT_EQ(options->stats_batch_size, 6);
     EXPECT_EQ(options->output_dir, "out");
+    EXPECT_EQ(options->dump_graph, "graph.onnx");
     EXPECT_EQ(options->output_names, (Args{"a", "b"}));
     EXPECT_EQ(notes.size(), 2U);
 }

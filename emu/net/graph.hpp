@@ -70,6 +70,7 @@ struct Graph {
     std::vector<Node> nodes;  ///< in an order in which every input is known before its use
     std::vector<int> inputs;
     std::vector<int> outputs;
+    std::int64_t opset = 0;     ///< of ONNX's domain, as the model imports it; 0 if it does not
     bool lower = true;          ///< passes may change it (LoadOptions::passes)
     bool keep_lowered = false;  ///< it will be written as ONNX (LoadOptions::lowered)
 };

@@ -77,6 +77,11 @@ class Importer {
           budget_(budget) {
         graph_.lower = options.passes;
         graph_.keep_lowered = options.lowered != nullptr;
+        for (const auto& import : model.opset_import()) {
+            if (import.domain().empty() || import.domain() == "ai.onnx") {
+                graph_.opset = import.version();
+            }
+        }
     }
 
     /// For a branch of If inside `outer`.

@@ -6,11 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-<<<<<<< HEAD
 #include <limits>
 #include <string>
-=======
->>>>>>> hostile
 
 namespace qaicnet {
 
@@ -84,22 +81,18 @@ Shape result_shape(const NodeContext& c, const ConvProblem& p) {
     return out;
 }
 
+Status set_result(NodeContext& c, const ConvProblem& p) {
+    QAICRT_CHECK(c.set_output(0, c.input(0).type, result_shape(c, p)));
+    // Each result of Conv, each input of ConvTranspose meets the weights of one channel.
+    const std::size_t channels = p.groups * (p.transposed ? p.in_channels : p.out_channels);
+    return c.set_work({p.transposed ? c.input(0).count() : c.output().count(),
+                       c.input(1).count() / std::max<std::size_t>(channels, 1)});
+}
+
 template <bool transposed>
 Status infer_conv(NodeContext& c) {
     QAICRT_TRY(const ConvProblem p, read_problem(c, transposed));
-<<<<<<< HEAD
-    return c.set_output(0, c.input(0).type, result_shape(c, p));
-=======
-    Shape out{c.input(0).dims[0], static_cast<std::int64_t>(p.groups * p.out_channels)};
-    for (std::size_t i = 0; i < p.window.rank; ++i) {
-        out.push_back(p.window.axes[kMaxSpatial - p.window.rank + i].out);
-    }
-    QAICRT_CHECK(c.set_output(0, c.input(0).type, std::move(out)));
-    // Each result of Conv, each input of ConvTranspose meets the weights of one channel.
-    const std::size_t channels = transposed ? p.groups * p.in_channels : p.groups * p.out_channels;
-    return c.set_work({transposed ? c.input(0).count() : c.output().count(),
-                       c.input(1).count() / std::max<std::size_t>(channels, 1)});
->>>>>>> hostile
+    return set_result(c, p);
 }
 
 template <bool transposed>
@@ -166,7 +159,7 @@ Result<ConvProblem> read_fused(NodeContext& c) {
 
 Status infer_fused(NodeContext& c) {
     QAICRT_TRY(const ConvProblem p, read_fused(c));
-    return c.set_output(0, c.input(0).type, result_shape(c, p));
+    return set_result(c, p);
 }
 
 Result<KernelPtr> prepare_fused(NodeContext& c) {

@@ -22,10 +22,36 @@ using qaicrt::Status;
 
 namespace {
 
-/// Rewrites the nodes of one graph for a newer opset.
-class Raiser {
+bool has_form(const Node& node, std::int64_t opset) {
+    const OpDef* op = find_op("", node.op_type, opset);
+    const std::size_t inputs = node.op_type == "If" ? 1 : node.inputs.size();  // or captured
+    return op != nullptr && inputs >= op->min_inputs && inputs <= op->max_inputs &&
+           node.outputs.size() <= op->max_outputs &&
+           std::all_of(node.attributes.begin(), node.attributes.end(),
+                       [&](const Attribute& a) { return understands(*op, a.name); });
+}
+
+/// The oldest opset, not below the model's, in which the node means the same. Nodes of the model
+/// are older; those of passes may have any opset that has their form.
+std::int64_t oldest_opset(const Node& node, std::int64_t model) {
+    std::int64_t oldest = model;
+    if (node.op_type == "Softmax" || node.op_type == "LogSoftmax") {
+        oldest =
+            std::max<std::int64_t>(oldest, node.opset >= 13 ? 13 : 1);  // one form, two meanings
+    } else if (node.op_type == "GroupNormalization") {
+        oldest = std::max<std::int64_t>(oldest, node.opset >= 21 ? 21 : 1);  // likewise
+    }
+    std::int64_t opset = std::max(node.opset, model);
+    while (opset > oldest && opset <= node.opset && has_form(node, opset - 1)) {
+        --opset;
+    }
+    return opset;
+}
+
+/// Rewrites the nodes of one graph for another opset.
+class Converter {
   public:
-    Raiser(Graph& graph, std::int64_t opset, Budget& budget)
+    Converter(Graph& graph, std::int64_t opset, Budget& budget)
         : graph_(graph), opset_(opset), budget_(budget) {}
 
     Status run() {
@@ -35,8 +61,8 @@ class Raiser {
             if (is_folded(graph_, node)) {
                 continue;
             }
-            if (node.domain.empty() && node.opset < opset_) {
-                QAICRT_CHECK(raise(node));
+            if (node.domain.empty()) {
+                QAICRT_CHECK(convert(node));
             }
             graph_.nodes.push_back(std::move(node));
             std::move(after_.begin(), after_.end(), std::back_inserter(graph_.nodes));
@@ -49,35 +75,30 @@ class Raiser {
     struct Change {
         const char* op_type;
         std::int64_t since;  ///< the first opset that has the new form
-        Status (Raiser::*apply)(Node&);
+        Status (Converter::*apply)(Node&);
     };
     static const std::array<Change, 26> kChanges;
 
-    Status raise(Node& node) {
+    Status convert(Node& node) {
         for (const Change& change : kChanges) {
             if (node.op_type == change.op_type && node.opset < change.since &&
                 opset_ >= change.since) {
                 QAICRT_CHECK((this->*change.apply)(node));
             }
         }
+        if (!has_form(node, opset_)) {
+            return no_form(node);
+        }
         node.op = find_op("", node.op_type, opset_);
-        for (const Attribute& attribute : node.attributes) {
-            if (node.op == nullptr || !understands(*node.op, attribute.name)) {
-                return no_form(node, fmt::format("its attribute '{}'", attribute.name));
-            }
-        }
-        if (node.op == nullptr) {
-            return no_form(node, "the operator");
-        }
         node.opset = opset_;
         return {};
     }
 
-    Error no_form(const Node& node, const std::string& what) const {
+    Error no_form(const Node& node) const {
         return {Errc::kUnsupported,
-                fmt::format("{} is of opset {}, and {} has no form in opset {}, which other nodes "
+                fmt::format("{} is of opset {} and cannot be said in opset {}, which other nodes "
                             "of the lowered graph need; convert the model to that opset first",
-                            node_text(node), node.opset, what, opset_)};
+                            node_text(node), node.opset, opset_)};
     }
 
     // --- pieces
@@ -127,7 +148,7 @@ class Raiser {
             case ElemType::kDouble:
                 return add_constant(node, what, {type, {}}, &wide);
             default:
-                return no_form(node, fmt::format("its attribute '{}'", what));
+                return no_form(node);
         }
     }
 
@@ -232,7 +253,7 @@ class Raiser {
     }
 
     /// Scale and bias by group became scale and bias by channel.
-    Status group_norm(Node& node) { return no_form(node, "scale and bias by group"); }
+    Status group_norm(Node& node) { return no_form(node); }
 
     /// Before opset 13 all axes from `axis` on were one.
     Status softmax_axis(Node& node) {
@@ -285,33 +306,33 @@ class Raiser {
 
 /// Forms that differ; by operator from older to newer. What is not here kept its meaning and gained
 /// types or attributes.
-const std::array<Raiser::Change, 26> Raiser::kChanges = {{
-    {"BatchNormalization", 9, &Raiser::batch_by_channel},
-    {"Clip", 11, &Raiser::clip_limits},
-    {"GroupNormalization", 21, &Raiser::group_norm},
-    {"LogSoftmax", 13, &Raiser::softmax_axis},
-    {"Pad", 11, &Raiser::pad_lists},
-    {"ReduceL1", 18, &Raiser::axes_to_input},
-    {"ReduceL2", 18, &Raiser::axes_to_input},
-    {"ReduceLogSum", 18, &Raiser::axes_to_input},
-    {"ReduceLogSumExp", 18, &Raiser::axes_to_input},
-    {"ReduceMax", 18, &Raiser::axes_to_input},
-    {"ReduceMean", 18, &Raiser::axes_to_input},
-    {"ReduceMin", 18, &Raiser::axes_to_input},
-    {"ReduceProd", 18, &Raiser::axes_to_input},
-    {"ReduceSum", 13, &Raiser::axes_to_input},
-    {"ReduceSumSquare", 18, &Raiser::axes_to_input},
-    {"Scatter", 11, &Raiser::scatter_elements},
-    {"Slice", 10, &Raiser::slice_lists},
-    {"Softmax", 13, &Raiser::softmax_axis},
-    {"Split", 13, &Raiser::split_to_input},
-    {"Split", 18, &Raiser::count_parts},
-    {"Squeeze", 13, &Raiser::axes_to_input},
-    {"TopK", 10, &Raiser::top_count},
-    {"Unsqueeze", 13, &Raiser::axes_to_input},
-    {"Upsample", 9, &Raiser::upsample_scales},
-    {"Upsample", 10, &Raiser::upsample_is_resize},
-    {"Resize", 11, &Raiser::resize_coordinates},
+const std::array<Converter::Change, 26> Converter::kChanges = {{
+    {"BatchNormalization", 9, &Converter::batch_by_channel},
+    {"Clip", 11, &Converter::clip_limits},
+    {"GroupNormalization", 21, &Converter::group_norm},
+    {"LogSoftmax", 13, &Converter::softmax_axis},
+    {"Pad", 11, &Converter::pad_lists},
+    {"ReduceL1", 18, &Converter::axes_to_input},
+    {"ReduceL2", 18, &Converter::axes_to_input},
+    {"ReduceLogSum", 18, &Converter::axes_to_input},
+    {"ReduceLogSumExp", 18, &Converter::axes_to_input},
+    {"ReduceMax", 18, &Converter::axes_to_input},
+    {"ReduceMean", 18, &Converter::axes_to_input},
+    {"ReduceMin", 18, &Converter::axes_to_input},
+    {"ReduceProd", 18, &Converter::axes_to_input},
+    {"ReduceSum", 13, &Converter::axes_to_input},
+    {"ReduceSumSquare", 18, &Converter::axes_to_input},
+    {"Scatter", 11, &Converter::scatter_elements},
+    {"Slice", 10, &Converter::slice_lists},
+    {"Softmax", 13, &Converter::softmax_axis},
+    {"Split", 13, &Converter::split_to_input},
+    {"Split", 18, &Converter::count_parts},
+    {"Squeeze", 13, &Converter::axes_to_input},
+    {"TopK", 10, &Converter::top_count},
+    {"Unsqueeze", 13, &Converter::axes_to_input},
+    {"Upsample", 9, &Converter::upsample_scales},
+    {"Upsample", 10, &Converter::upsample_is_resize},
+    {"Resize", 11, &Converter::resize_coordinates},
 }};
 
 template <class Visit>
@@ -338,24 +359,19 @@ bool is_folded(const Graph& graph, const Node& node) {
 }
 
 std::int64_t common_opset(const Graph& graph) {
-    std::int64_t opset = 0;
+    constexpr std::int64_t kUnlessTheModelSays = 13;
+    std::int64_t opset = graph.opset == 0 ? kUnlessTheModelSays : graph.opset;
     for_each_node(graph, [&](const Node& node) {
+        opset = node.domain.empty() ? oldest_opset(node, opset) : opset_of_function(node, opset);
         // What stands in for a branch that does not fit needs ConstantOfShape.
-        const std::int64_t own =
-            node.op_type == "If" ? std::max<std::int64_t>(node.opset, 9) : node.opset;
-        opset = std::max(opset, node.domain.empty() ? own : 0);
-    });
-    constexpr std::int64_t kWithoutNodes = 13;
-    opset = opset == 0 ? kWithoutNodes : opset;
-    for_each_node(graph, [&](const Node& node) {
-        opset = node.domain.empty() ? opset : opset_of_function(node, opset);
+        opset = node.op_type == "If" ? std::max<std::int64_t>(opset, 9) : opset;
     });
     return opset;
 }
 
 Result<Graph> with_opset(const Graph& graph, std::int64_t opset, Budget& budget) {
     Graph copy = graph;
-    QAICRT_CHECK(Raiser(copy, opset, budget).run());
+    QAICRT_CHECK(Converter(copy, opset, budget).run());
     return copy;
 }
 

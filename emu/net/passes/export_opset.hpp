@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// A model imports one version of ONNX's operators, and a graph may hold nodes of several:
-/// functions bring their own, passes make operators that are newer than the model. Nodes are only
-/// ever raised.
+/// functions bring their own, passes make operators that are newer than the model.
 #pragma once
 
 #include "emu/net/graph.hpp"
@@ -13,8 +12,9 @@
 
 namespace qaicnet {
 
-/// The newest opset of all nodes, those inside the branches of If too, and at least one that has
-/// what the functions of ai.qaic.emu are written with.
+/// The model's opset, or the oldest newer one that has all forms that nodes newer than the model
+/// have, those inside the branches of If too, and what the functions of ai.qaic.emu are written
+/// with.
 std::int64_t common_opset(const Graph& graph);
 
 /// A copy without the nodes whose results are constants, each other node in the form that `opset`

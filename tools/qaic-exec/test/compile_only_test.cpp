@@ -85,6 +85,7 @@ TEST_F(CompileOnly, BadCommandLinesExitWith2AndOneLine) {
         {model, "-compile-only", "-aic-binary-dir=o", "-convert-to-quantize"},
         {model, "-compile-only", "-aic-binary-dir=o", "-mx-profile=unheard-of"},
         {model, "-compile-only", "-aic-binary-dir=o", "-onnx-define-symbol=batch"},
+        {model, "-compile-only", "-aic-binary-dir=o", "-dump-graph"},
     };
     for (const Names& args : cases) {
         const Outcome outcome = run(args);
@@ -182,6 +183,56 @@ TEST_F(CompileOnly, AFullDiskLeavesNothing) {
     EXPECT_EQ(outcome.status, 1);
     expect_one_sentence(outcome.err);
     EXPECT_EQ(listing(), Names{});
+}
+
+TEST_F(CompileOnly, DumpGraphWritesOneFileMore) {
+    write("old.onnx", "replaced");
+    fs::create_symlink("old.onnx", dir_ + "/link.onnx");
+    const Names args = {std::string("-m=") + kModel, "-compile-only", "-aic-binary-dir=out"};
+    ASSERT_EQ(run(args).status, 0);
+    const std::string program = read("out/programqpc.bin");
+    Names dumping = args;
+    dumping.emplace_back("-dump-graph=link.onnx");
+    const Outcome outcome = run(dumping);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find("Lowered graph is present at link.onnx\n"), std::string::npos);
+    EXPECT_EQ(listing(), (Names{"link.onnx", "old.onnx", "out", "out/programqpc.bin"}));
+    EXPECT_TRUE(fs::is_symlink(dir_ + "/link.onnx"));
+    onnx::ModelProto lowered;
+    ASSERT_TRUE(lowered.ParseFromString(read("old.onnx")));
+    EXPECT_EQ(lowered.producer_name(), "qaic-exec");
+    EXPECT_EQ(lowered.graph().input(0).name(), "input");
+    EXPECT_EQ(lowered.graph().output(0).name(), "output");
+    EXPECT_EQ(read("out/programqpc.bin"), program);
+}
+
+TEST_F(CompileOnly, PlacesWhereNoGraphCanBeWrittenAreRefused) {
+    fs::copy_file(kModel, dir_ + "/model.onnx");
+    fs::create_directory(dir_ + "/folder");
+    fs::create_directory(dir_ + "/out");
+    const Names before = listing();
+    const std::string model = read("model.onnx");
+    for (const char* place : {"model.onnx", "./folder/../model.onnx", "folder", "out/graph.onnx",
+                              "missing/graph.onnx", "model.onnx/graph.onnx", "/dev/null"}) {
+        const Outcome outcome = run({"-m=model.onnx", "-compile-only", "-aic-binary-dir=out",
+                                     std::string("-dump-graph=") + place});
+        EXPECT_EQ(outcome.status, 1) << place;
+        expect_one_sentence(outcome.err);
+        EXPECT_EQ(listing(), before) << place;
+    }
+    EXPECT_EQ(read("model.onnx"), model);
+}
+
+TEST_F(CompileOnly, AFullDiskLeavesNoPartOfTheGraph) {
+    write("graph.onnx", "earlier");
+    const Outcome outcome = run({std::string("-m=") + kModel, "-compile-only", "-aic-binary-dir=a",
+                                 "-dump-graph=graph.onnx"},
+                                "qaic-exec", 64);
+    EXPECT_EQ(outcome.status, 1);
+    expect_one_sentence(outcome.err);
+    EXPECT_NE(outcome.err.find("graph.onnx"), std::string::npos) << outcome.err;
+    EXPECT_EQ(listing(), Names{"graph.onnx"});
+    EXPECT_EQ(read("graph.onnx"), "earlier");
 }
 
 TEST_F(CompileOnly, HelpUsageAndVersionGoToStandardOutput) {
