@@ -140,10 +140,11 @@ bool is_convolution(const Node& node) {
     return is_op(&node, "Conv") || is_op(&node, "ConvTranspose");
 }
 
-/// Weights and bias (if there is one) are FLOAT constants.
+/// Weights and bias (if there is one) are FLOAT constants. Those decoded from MX codes stay as the
+/// card has them.
 bool has_known_weights(GraphEdit& edit, const Node& conv) {
     const bool has_bias = conv.inputs.size() > 2 && conv.inputs[2] >= 0;
-    return !edit.floats(conv.inputs[1]).empty() &&
+    return !edit.floats(conv.inputs[1]).empty() && !edit.value(conv.inputs[1]).from_mx &&
            (!has_bias || !edit.floats(conv.inputs[2]).empty());
 }
 
