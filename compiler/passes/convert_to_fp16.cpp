@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// -convert-to-fp16: every FLOAT tensor inside the graph becomes FLOAT16. Callers still see the
 /// model's types: a Cast follows each FLOAT input and precedes each FLOAT output, so the card
-/// converts, not the host. Operands that describe an operation instead of being data stay FLOAT.
+/// converts, not the host. What describes an operation instead of being data stays FLOAT:
+/// statistics, and sizes that the graph computes.
 #include "compiler/graph_util.hpp"
 #include "compiler/passes/float_operands.hpp"
 #include "compiler/passes/passes.hpp"
+#include "compiler/passes/shape_arithmetic.hpp"
 #include "compiler/tensor_data.hpp"
 
 #include <fmt/format.h>
@@ -83,14 +85,20 @@ Status convert_attributes(Lowering& lowering, NodeProto& node) {
 }
 
 Status convert_constants(Lowering& lowering, GraphProto& graph) {
-    const auto kept = float_operands(graph);
+    const auto sizes = float_shape_arithmetic(graph);
+    auto kept = float_operands(graph);
+    for (const NodeProto* node : sizes) {
+        kept.insert(node->input().begin(), node->input().end());
+    }
     for (auto& tensor : *graph.mutable_initializer()) {
         if (!kept.contains(tensor.name())) {
             convert_tensor(lowering, tensor, tensor.name());
         }
     }
     for (auto& node : *graph.mutable_node()) {
-        QAICRT_CHECK(convert_attributes(lowering, node));
+        if (!sizes.contains(&node)) {
+            QAICRT_CHECK(convert_attributes(lowering, node));
+        }
     }
     return {};
 }
