@@ -30,6 +30,7 @@ enum class Activation : std::uint8_t {
 
 struct ConvProblem {
     Window window;
+    ElemType type = ElemType::kFloat;
     bool transposed = false;
     std::size_t images = 0, groups = 1;
     std::size_t in_channels = 0, out_channels = 0;  ///< of one group
@@ -43,7 +44,7 @@ struct ConvProblem {
 /// For FLOAT, FLOAT16 and DOUBLE, as ONNX has them: no addend, no activation, channels first.
 /// Weights: input 1, packed at load when constant.
 qaicrt::Result<KernelPtr> make_conv_kernel(NodeContext& c, const ConvProblem& problem);
-/// FLOAT, channels last, with everything of ConvProblem (conv_channels_last.cpp).
+/// FLOAT and FLOAT16, channels last, with everything of ConvProblem (conv_channels_last.hpp).
 qaicrt::Result<KernelPtr> make_fused_conv_kernel(NodeContext& c, const ConvProblem& problem);
 
 }  // namespace qaicnet

@@ -80,6 +80,60 @@ QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t
     }
 }
 
+template <std::size_t Bytes, std::size_t Rows>
+QAICNET_INLINE void block_body(const FmaRun& run, std::size_t begin, std::size_t end,
+                               const float* panel, float* tile) noexcept {
+    using Vector = typename Lanes<Bytes>::Vector;
+    constexpr std::size_t kVectors = Lanes<Bytes>::kPerPanel;
+    Vector part[Rows][kVectors] = {};
+    const float* a[Rows];
+#pragma GCC unroll 12
+    for (std::size_t r = 0; r < Rows; ++r) {
+        a[r] = run.rows[r];
+    }
+    const float* w = panel + run.weights + begin * kPanelColumns;
+    for (std::size_t k = begin; k < end; ++k, w += kPanelColumns) {
+        Vector b[kVectors];
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) {
+            load(b[v], w + v * Lanes<Bytes>::kCount);
+        }
+#pragma GCC unroll 12
+        for (std::size_t r = 0; r < Rows; ++r) {
+            const float left = a[r][k];
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < kVectors; ++v) {
+                part[r][v] = left * b[v] + part[r][v];
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (std::size_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) {
+            Vector sum;
+            float* at = tile + r * kPanelColumns + v * Lanes<Bytes>::kCount;
+            load(sum, at);
+            sum += part[r][v];
+            store(sum, at);
+        }
+    }
+}
+
+template <std::size_t Bytes, std::size_t Rows>
+QAICNET_INLINE void block_rows(const FmaRun* runs, std::size_t count, std::size_t length,
+                               std::size_t rows, const float* panel, float* tile) noexcept {
+    if (rows == Rows) {
+        for (std::size_t t = 0; t < count; ++t) {
+            for (std::size_t k = 0; k < length; k += kSumBlock) {
+                block_body<Bytes, Rows>(runs[t], k, std::min(k + kSumBlock, length), panel, tile);
+            }
+        }
+    } else if constexpr (Rows > 1) {
+        block_rows<Bytes, Rows - 1>(runs, count, length, rows, panel, tile);
+    }
+}
+
 /// Chooses the code for a number of rows that is known only now.
 template <std::size_t Bytes, std::size_t kColumns, std::size_t Rows>
 QAICNET_INLINE void tile_rows(const FmaRun* runs, std::size_t count, std::size_t length,
@@ -164,7 +218,7 @@ QAICNET_INLINE void depthwise_body(const DepthwiseLine& l, std::size_t x, std::s
         Vector w[Vectors];
 #pragma GCC unroll 4
         for (std::size_t v = 0; v < Vectors; ++v) {
-            load(w[v], l.weights + t * l.channels + c + v * kLanes);
+            load(w[v], l.weights + t * l.weight_step + c + v * kLanes);
         }
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < Width; ++i) {
@@ -222,33 +276,40 @@ struct Functions {
                  bool) noexcept;
     void (*half_tile)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*, float*,
                       bool) noexcept;
+    void (*blocks)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*,
+                   float*) noexcept;
     void (*row)(const float*, std::size_t, const float*, std::size_t, std::size_t, float*,
                 bool) noexcept;
     void (*depthwise)(const DepthwiseLine&) noexcept;
 };
 
-#define QAICNET_FUNCTIONS(name, target_attribute, bytes, most_rows)                              \
-    target_attribute void tile_##name(const FmaRun* runs, std::size_t count, std::size_t length, \
-                                      std::size_t rows, const float* panel, float* tile,         \
-                                      bool add) noexcept {                                       \
-        tile_rows<bytes, kPanelColumns, most_rows>(runs, count, length, rows, panel, tile, add); \
-    }                                                                                            \
-    target_attribute void half_tile_##name(const FmaRun* runs, std::size_t count,                \
-                                           std::size_t length, std::size_t rows,                 \
-                                           const float* panel, float* tile, bool add) noexcept { \
-        tile_rows<(bytes) < 32 ? (bytes) : 32, 8, most_rows>(runs, count, length, rows, panel,   \
-                                                             tile, add);                         \
-    }                                                                                            \
-    target_attribute void row_##name(const float* a, std::size_t k, const float* panel,          \
-                                     std::size_t stride, std::size_t panels, float* out,         \
-                                     bool add) noexcept {                                        \
-        row_panels<bytes>(a, k, panel, stride, panels, out, add);                                \
-    }                                                                                            \
-    target_attribute void depthwise_##name(const DepthwiseLine& line) noexcept {                 \
-        depthwise<bytes>(line);                                                                  \
-    }                                                                                            \
-    constexpr Functions k_##name = {most_rows, tile_##name, half_tile_##name, row_##name,        \
-                                    depthwise_##name};
+#define QAICNET_FUNCTIONS(name, target_attribute, bytes, most_rows)                                \
+    target_attribute void tile_##name(const FmaRun* runs, std::size_t count, std::size_t length,   \
+                                      std::size_t rows, const float* panel, float* tile,           \
+                                      bool add) noexcept {                                         \
+        tile_rows<bytes, kPanelColumns, most_rows>(runs, count, length, rows, panel, tile, add);   \
+    }                                                                                              \
+    target_attribute void half_tile_##name(const FmaRun* runs, std::size_t count,                  \
+                                           std::size_t length, std::size_t rows,                   \
+                                           const float* panel, float* tile, bool add) noexcept {   \
+        tile_rows<(bytes) < 32 ? (bytes) : 32, 8, most_rows>(runs, count, length, rows, panel,     \
+                                                             tile, add);                           \
+    }                                                                                              \
+    target_attribute void blocks_##name(const FmaRun* runs, std::size_t count, std::size_t length, \
+                                        std::size_t rows, const float* panel,                      \
+                                        float* tile) noexcept {                                    \
+        block_rows<bytes, most_rows>(runs, count, length, rows, panel, tile);                      \
+    }                                                                                              \
+    target_attribute void row_##name(const float* a, std::size_t k, const float* panel,            \
+                                     std::size_t stride, std::size_t panels, float* out,           \
+                                     bool add) noexcept {                                          \
+        row_panels<bytes>(a, k, panel, stride, panels, out, add);                                  \
+    }                                                                                              \
+    target_attribute void depthwise_##name(const DepthwiseLine& line) noexcept {                   \
+        depthwise<bytes>(line);                                                                    \
+    }                                                                                              \
+    constexpr Functions k_##name = {most_rows,     tile_##name, half_tile_##name,                  \
+                                    blocks_##name, row_##name,  depthwise_##name};
 
 #if defined(__x86_64__)
 QAICNET_FUNCTIONS(avx2, __attribute__((target("avx2,fma"))), 32, 6)
@@ -274,13 +335,14 @@ void depthwise_plain(const DepthwiseLine& l) noexcept {
         float sum = l.start != nullptr ? l.start[c] : 0.0F;
         for (std::size_t t = 0; t < l.taps; ++t) {
             if (l.in[t] != nullptr) {
-                sum = std::fma(l.in[t][x * l.in_step + c], l.weights[t * l.channels + c], sum);
+                sum = std::fma(l.in[t][x * l.in_step + c], l.weights[t * l.weight_step + c], sum);
             }
         }
         l.out[x * l.out_step + c] = sum;
     }
 }
-constexpr Functions k_plain = {6, tile_plain, tile_plain, row_plain, depthwise_plain};
+constexpr Functions k_plain = {6,         tile_plain,     tile_plain, block_tile_reference,
+                               row_plain, depthwise_plain};
 
 Functions choose() noexcept {
     if (__builtin_cpu_supports("avx512f")) {
@@ -318,6 +380,11 @@ void fma_half_tile(const FmaRun* runs, std::size_t count, std::size_t length, st
     functions().half_tile(runs, count, length, rows, panel, tile, add);
 }
 
+void block_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
+                const float* panel, float* tile) noexcept {
+    functions().blocks(runs, count, length, rows, panel, tile);
+}
+
 void fma_row(const float* a, std::size_t k, const float* first_panel, std::size_t stride,
              std::size_t panels, float* out, bool add) noexcept {
     functions().row(a, k, first_panel, stride, panels, out, add);
@@ -339,6 +406,23 @@ void fma_tile_reference(const FmaRun* runs, std::size_t count, std::size_t lengt
                 }
             }
             tile[r * kPanelColumns + j] = sum;
+        }
+    }
+}
+
+void block_tile_reference(const FmaRun* runs, std::size_t count, std::size_t length,
+                          std::size_t rows, const float* panel, float* tile) noexcept {
+    for (std::size_t i = 0; i < rows * kPanelColumns; ++i) {
+        for (std::size_t t = 0; t < count; ++t) {
+            for (std::size_t block = 0; block < length; block += kSumBlock) {
+                float part = 0;
+                for (std::size_t k = block; k < std::min(block + kSumBlock, length); ++k) {
+                    part = std::fma(runs[t].rows[i / kPanelColumns][k],
+                                    panel[runs[t].weights + k * kPanelColumns + i % kPanelColumns],
+                                    part);
+                }
+                tile[i] += part;
+            }
         }
     }
 }

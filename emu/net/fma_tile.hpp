@@ -36,14 +36,23 @@ void fma_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::si
 void fma_half_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
                    const float* panel, float* tile, bool add) noexcept;
 
+/// The card's order instead (matmul_kernel.hpp), for operands whose products FP32 holds exactly:
+/// FLOAT16 ones. Each run is cut into blocks of 32, each block summed from +0, and the blocks' sums
+/// are added to the tile one after the other.
+void block_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
+                const float* panel, float* tile) noexcept;
+
 /// One row times `panels` panels that lie `stride` floats apart: out[panel][16], which with `add`
 /// is where the chains begin.
 void fma_row(const float* a, std::size_t k, const float* first_panel, std::size_t stride,
              std::size_t panels, float* out, bool add) noexcept;
 
-/// Plainest loop, for tests: the definition.
+/// Plainest loops, for tests: the definitions.
 void fma_tile_reference(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
                         const float* panel, float* tile, bool add) noexcept;
+
+void block_tile_reference(const FmaRun* runs, std::size_t count, std::size_t length,
+                          std::size_t rows, const float* panel, float* tile) noexcept;
 
 /// One stretch of a depthwise convolution. For x < width and c < channels,
 /// out[x * out_step + c] is the chain that begins at start[c] (+0 when null) and goes over the taps
@@ -52,6 +61,7 @@ struct DepthwiseLine {
     const float* const* in;
     std::size_t taps, in_step;
     const float* weights;
+    std::size_t weight_step;
     const float* start;
     std::size_t channels, width;
     float* out;

@@ -40,6 +40,7 @@ Result<ConvProblem> read_problem(NodeContext& c, bool transposed, bool channels_
     }
     const Shape kernel(weights.begin() + 2, weights.end());
     ConvProblem p;
+    p.type = c.input(0).type;
     p.transposed = transposed;
     p.channels_last = channels_last;
     if (transposed) {
@@ -140,7 +141,7 @@ Status read_activation(NodeContext& c, ConvProblem& p) {
 }
 
 Result<ConvProblem> read_fused(NodeContext& c) {
-    QAICRT_CHECK(c.require_type(0, types_of({ElemType::kFloat})));
+    QAICRT_CHECK(c.require_type(0, types_of({ElemType::kFloat, ElemType::kFloat16})));
     QAICRT_TRY(const std::int64_t transposed, c.attr_int("transposed", 0));
     QAICRT_TRY(const std::int64_t channels_last, c.attr_int("channels_last", 0));
     QAICRT_TRY(ConvProblem p, read_problem(c, transposed != 0, channels_last != 0));

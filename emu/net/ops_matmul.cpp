@@ -44,7 +44,9 @@ class TiledMatMul final : public Kernel {
         return KernelPtr(std::move(kernel));
     }
     TiledMatMul(MatMulProblem problem, bool chains)
-        : p_(std::move(problem)), chains_(chains), tile_rows_(chains ? fma_rows() : kTileRows) {}
+        : p_(std::move(problem)),
+          chains_(chains),
+          tile_rows_(chains || std::is_same_v<T, Half> ? fma_rows() : kTileRows) {}
 
     std::size_t scratch_bytes() const noexcept override { return scratch_bytes_; }
 
@@ -180,13 +182,17 @@ class TiledMatMul final : public Kernel {
         const std::size_t columns = std::min(kPanelColumns, p_.n - column);
         for (std::size_t row = first; row < end; row += tile_rows_) {
             const std::size_t rows = std::min(tile_rows_, end - row);
+            FmaRun run{0, {}};
+            for (std::size_t r = 0; r < rows; ++r) {
+                run.rows[r] = o.a + (row + r) * p_.k;
+            }
             if (chains_) {
-                FmaRun run{0, {}};
-                for (std::size_t r = 0; r < rows; ++r) {
-                    run.rows[r] = o.a + (row + r) * p_.k;
-                }
                 (columns <= kPanelColumns / 2 ? fma_half_tile : fma_tile)(&run, 1, p_.k, rows,
                                                                           panel, tile, false);
+            } else if constexpr (std::is_same_v<T,
+                                                Half>) {  // products are exact: fused is the same
+                std::fill_n(tile, rows * kPanelColumns, 0.0F);
+                block_tile(&run, 1, p_.k, rows, panel, tile);
             } else {
                 multiply_tile(o.a + row * p_.k, p_.k, rows, p_.k, panel, tile);
             }

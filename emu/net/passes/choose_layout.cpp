@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// FLOAT convolutions and pools → the same on channels last, between two Transposes. Most of those
-/// cancel in the next pass, so that whole regions of the graph are channels last.
+/// FLOAT and FLOAT16 convolutions and pools → the same on channels last, between two Transposes.
+/// Most of those cancel in the next pass, so that whole regions of the graph are channels last.
 #include "emu/net/passes/layout.hpp"
 #include "emu/net/passes/passes.hpp"
 
@@ -49,7 +49,8 @@ class LayoutChooser {
             return false;
         }
         const TensorType& in = edit_.tensor(node.inputs[0]);
-        return in.type == ElemType::kFloat && in.dims.size() >= 3 && in.dims.size() <= 5 &&
+        return in.type != ElemType::kDouble && contains(kFloatTypes, in.type) &&
+               in.dims.size() >= 3 && in.dims.size() <= 5 &&
                edit_.tensor(node.outputs[0]).count() != 0;
     }
 

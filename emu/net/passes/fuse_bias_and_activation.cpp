@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// FusedConv from Conv and ConvTranspose of FLOAT. What is taken in rounds where it did before; the
-/// sums of FusedConv's own kernel are in another order (docs/design/net-lowering.md).
+/// FusedConv from Conv and ConvTranspose of FLOAT and FLOAT16. What is taken in rounds where it did
+/// before; the sums of FusedConv's own kernel are in another order (docs/design/net-lowering.md).
 #include "emu/net/passes/match.hpp"
 #include "emu/net/passes/passes.hpp"
 
@@ -69,7 +69,7 @@ int read_addend(GraphEdit& edit, const Node* reader, int result) {
     const int other = reader->inputs[reader->inputs[0] == result ? 1 : 0];
     const bool fits = other >= 0 && !edit.is_constant(other) &&
                       edit.tensor(other).dims == edit.tensor(result).dims &&
-                      edit.tensor(reader->outputs[0]).type == ElemType::kFloat;
+                      edit.tensor(reader->outputs[0]).type != ElemType::kDouble;
     return fits ? other : -1;
 }
 
@@ -83,9 +83,9 @@ Node make_fused(const Node& conv) {
 }
 
 /// Weights decoded from MX codes keep Conv, whose sums have the card's order.
-bool is_float_conv(GraphEdit& edit, const Node& node) {
+bool is_single_or_half_conv(GraphEdit& edit, const Node& node) {
     return (is_op(&node, "Conv") || is_op(&node, "ConvTranspose")) &&
-           edit.tensor(node.outputs[0]).type == ElemType::kFloat &&
+           edit.tensor(node.outputs[0]).type != ElemType::kDouble &&
            !edit.value(node.inputs[1]).from_mx;
 }
 
@@ -118,7 +118,7 @@ void fuse(GraphEdit& edit, const Node& conv) {
 Result<bool> fuse_bias_and_activation(GraphEdit& edit) {
     bool changed = false;
     for (std::size_t n = 0; n < edit.graph().nodes.size(); ++n) {
-        if (is_float_conv(edit, edit.graph().nodes[n])) {
+        if (is_single_or_half_conv(edit, edit.graph().nodes[n])) {
             fuse(edit, edit.graph().nodes[n]);
             changed = true;
         }
