@@ -2,6 +2,8 @@
 /// Life cycle, registers and the NSP's side of a channel; the work itself is in dma_pump.cpp.
 #include "emu/dma_channel.hpp"
 
+#include "emu/net/spin.hpp"
+
 #include <algorithm>
 #include <new>
 #include <utility>
@@ -60,7 +62,7 @@ void DmaChannel::request_exit() {
     if (memory_ != nullptr) {
         memory_->ring_exit();
     }
-    nsp_wakeup_.notify_all();
+    wake_nsp();
 }
 
 void DmaChannel::stop() {
@@ -70,7 +72,7 @@ void DmaChannel::stop() {
     memory_ = nullptr;
     pending_.reset(0);
     response_stalled_ = false;
-    nsp_wakeup_.notify_all();
+    wake_nsp();
 }
 
 void DmaChannel::set_error(std::string text) {
@@ -148,12 +150,24 @@ bool DmaChannel::doorbells_ready(std::span<const Doorbell> doorbells) const {
     });
 }
 
+void DmaChannel::wake_nsp() {
+    nsp_wakeups_.fetch_add(1, std::memory_order_release);
+    nsp_wakeup_.notify_all();
+}
+
 bool DmaChannel::wait_doorbells(std::span<const Doorbell> doorbells) {
     std::unique_lock lock(mutex_);
     const auto must_exit = [this] {
         return exit_requested_ || memory_ == nullptr || memory_->exit_rung(0);
     };
-    nsp_wakeup_.wait(lock, [&] { return must_exit() || doorbells_ready(doorbells); });
+    const auto ready = [&] { return must_exit() || doorbells_ready(doorbells); };
+    if (!ready()) {
+        const std::uint32_t seen = nsp_wakeups_.load(std::memory_order_acquire);
+        lock.unlock();
+        qaicnet::spin_until([&] { return nsp_wakeups_.load(std::memory_order_acquire) != seen; });
+        lock.lock();
+    }
+    nsp_wakeup_.wait(lock, ready);
     return !must_exit();
 }
 

@@ -89,6 +89,7 @@ class DmaChannel {
     std::uint16_t semaphore(unsigned index) const;
 
   private:
+    void wake_nsp();
     struct Pass;
     enum class Step : std::uint8_t { kHeld, kAdvanced, kDone, kStalled };
     /// A value with the number of the start() that it belongs to, in one atomic word: a write that
@@ -142,6 +143,7 @@ class DmaChannel {
 
     mutable std::mutex mutex_;  ///< protects everything below and the NSP memories of memory_
     std::condition_variable nsp_wakeup_;
+    std::atomic<std::uint32_t> nsp_wakeups_{0};  ///< how often, for a thread that has not slept yet
     QueueSetup queues_;
     ActivationMemory* memory_ = nullptr;  ///< null: stopped
     Semaphores semaphores_;

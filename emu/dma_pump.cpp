@@ -48,7 +48,7 @@ void DmaChannel::pump() {
         }
     }
     if (wake_nsp_) {
-        nsp_wakeup_.notify_all();
+        wake_nsp();
     }
 }
 

@@ -5,13 +5,13 @@
 # Says nothing and takes no time when all are there.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-packages=(g++ cmake ninja-build ccache libonnx-dev libdnnl-dev libprotobuf-dev protobuf-compiler libflatbuffers-dev
+packages=(g++ cmake ninja-build ccache libonnx-dev libprotobuf-dev protobuf-compiler libflatbuffers-dev
     flatbuffers-compiler libfmt-dev libcli11-dev nlohmann-json3-dev libgtest-dev
     pybind11-dev python3-dev python3-venv)
 case "${1:---demo}" in
     --demo) ;;
     --networks) packages+=(espeak-ng) ;;
-    --test) packages+=(clang-16 libclang-rt-16-dev clang-format-16 clang-tidy-16 libbenchmark-dev libonnx-testdata espeak-ng binutils make pkg-config git) ;;
+    --test) packages+=(clang-16 libclang-rt-16-dev clang-format-16 clang-tidy-16 libbenchmark-dev libonnx-testdata libdnnl-dev espeak-ng binutils make pkg-config git) ;;
     *) die "usage: scripts/install-deps.sh [--demo|--networks|--test]" ;;
 esac
 

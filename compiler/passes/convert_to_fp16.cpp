@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /// -convert-to-fp16: every FLOAT tensor inside the graph becomes FLOAT16. Callers still see the
 /// model's types: a Cast follows each FLOAT input and precedes each FLOAT output, so the card
-/// converts, not the host. Operands that describe an operation instead of being data stay FLOAT.
+/// converts, not the host. What describes an operation instead of being data stays FLOAT:
+/// statistics, and sizes that the graph computes.
 #include "compiler/graph_util.hpp"
+#include "compiler/passes/float_operands.hpp"
 #include "compiler/passes/passes.hpp"
+#include "compiler/passes/shape_arithmetic.hpp"
 #include "compiler/tensor_data.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -38,79 +40,6 @@ void convert_tensor(Lowering& lowering, TensorProto& tensor, const std::string& 
     lowering.warn_fp16_losses(source == lowering.made_from.end() ? name : source->second,
                               losses.underflow, losses.overflow);
     store_float16(tensor, values);
-}
-
-/// Operands that stay FLOAT, because the operator reads them so: statistics of a normalisation
-/// (a variance is easily beyond FP16's range) and factors of a size. Each row is one operator's
-/// operands of equal type, -1 for none.
-struct FloatOperands {
-    const char* op_type;
-    int inputs[2];
-};
-constexpr FloatOperands kFloatOperands[] = {{"BatchNormalization", {1, 2}},
-                                            {"BatchNormalization", {3, 4}},
-                                            {"Resize", {1, -1}},
-                                            {"Resize", {2, -1}},
-                                            {"Upsample", {1, -1}}};
-
-/// Calls `visit` with the names of each row of operands that the node has.
-template <class Visit>
-void for_each_float_operands(const NodeProto& node, Visit visit) {
-    for (const FloatOperands& row : kFloatOperands) {
-        if (!is_onnx_op(node, row.op_type)) {
-            continue;
-        }
-        std::vector<std::string> names;
-        for (const int input : row.inputs) {
-            if (input >= 0 && input < node.input_size()) {
-                names.push_back(node.input(input));
-            }
-        }
-        visit(names);
-    }
-}
-
-/// Initializers of a graph that are read as such operands and as nothing else.
-std::unordered_set<std::string> kept_in_fp32(const GraphProto& graph) {
-    std::unordered_set<std::string> operands;
-    std::unordered_map<std::string, int> others;  // reads that are no such operand
-    for (const auto& node : graph.node()) {
-        std::vector<std::string> read;
-        add_names_read(node, read);
-        for (const std::string& name : read) {
-            ++others[name];
-        }
-        for_each_float_operands(node, [&](const std::vector<std::string>& names) {
-            for (const std::string& name : names) {
-                --others[name];
-                operands.insert(name);
-            }
-        });
-    }
-    for (const auto& output : graph.output()) {
-        ++others[output.name()];
-    }
-    std::unordered_set<std::string> kept;
-    for (const auto& tensor : graph.initializer()) {
-        if (operands.contains(tensor.name()) && others[tensor.name()] == 0) {
-            kept.insert(tensor.name());
-        }
-    }
-    // Operands of equal type are kept together or not at all.
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (const auto& node : graph.node()) {
-            for_each_float_operands(node, [&](const std::vector<std::string>& names) {
-                const auto is_kept = [&](const std::string& name) { return kept.contains(name); };
-                if (!std::all_of(names.begin(), names.end(), is_kept)) {
-                    for (const std::string& name : names) {
-                        changed |= kept.erase(name) > 0;
-                    }
-                }
-            });
-        }
-    }
-    return kept;
 }
 
 Status convert_constants(Lowering& lowering, GraphProto& graph);
@@ -156,14 +85,20 @@ Status convert_attributes(Lowering& lowering, NodeProto& node) {
 }
 
 Status convert_constants(Lowering& lowering, GraphProto& graph) {
-    const auto kept = kept_in_fp32(graph);
+    const auto sizes = float_shape_arithmetic(graph);
+    auto kept = float_operands(graph);
+    for (const NodeProto* node : sizes) {
+        kept.insert(node->input().begin(), node->input().end());
+    }
     for (auto& tensor : *graph.mutable_initializer()) {
         if (!kept.contains(tensor.name())) {
             convert_tensor(lowering, tensor, tensor.name());
         }
     }
     for (auto& node : *graph.mutable_node()) {
-        QAICRT_CHECK(convert_attributes(lowering, node));
+        if (!sizes.contains(&node)) {
+            QAICRT_CHECK(convert_attributes(lowering, node));
+        }
     }
     return {};
 }
@@ -200,35 +135,49 @@ void rename_outputs(const GraphProto& graph, TensorNames& names, Renames& rename
     }
 }
 
-void rename(google::protobuf::RepeatedPtrField<std::string>& tensors, const Renames& renames) {
-    for (auto& tensor : tensors) {
-        if (const auto it = renames.find(tensor); it != renames.end()) {
-            tensor = it->second;
+/// Names that are new, except those that a branch around the reader defines itself.
+struct Scope {
+    const Renames& renames;
+    const Scope* outer = nullptr;
+    std::unordered_set<std::string> own{};
+
+    void apply(std::string& tensor) const {
+        const auto it = renames.find(tensor);
+        for (const Scope* scope = this; it != renames.end(); scope = scope->outer) {
+            if (scope == nullptr) {
+                tensor = it->second;
+                return;
+            }
+            if (scope->own.contains(tensor)) {
+                return;
+            }
         }
     }
-}
+    void apply(google::protobuf::RepeatedPtrField<std::string>& tensors) const {
+        for (std::string& tensor : tensors) {
+            apply(tensor);
+        }
+    }
+};
 
-/// Names of the graph around, in a branch; those that the branch defines itself are its own.
-void rename_captures(GraphProto& branch, Renames renames) {
+/// What a branch reads of the graph around it.
+void rename_captures(GraphProto& branch, const Scope& outer) {
+    Scope scope{outer.renames, &outer};
     for (const auto& tensor : branch.initializer()) {
-        renames.erase(tensor.name());
+        scope.own.insert(tensor.name());
     }
     for (const auto& input : branch.input()) {
-        renames.erase(input.name());
+        scope.own.insert(input.name());
     }
     for (const auto& node : branch.node()) {
-        for (const std::string& output : node.output()) {
-            renames.erase(output);
-        }
+        scope.own.insert(node.output().begin(), node.output().end());
     }
     for (auto& node : *branch.mutable_node()) {
-        rename(*node.mutable_input(), renames);
-        for_each_subgraph(node, [&](GraphProto& inner) { rename_captures(inner, renames); });
+        scope.apply(*node.mutable_input());
+        for_each_subgraph(node, [&](GraphProto& inner) { rename_captures(inner, scope); });
     }
     for (auto& output : *branch.mutable_output()) {
-        if (const auto it = renames.find(output.name()); it != renames.end()) {
-            output.set_name(it->second);
-        }
+        scope.apply(*output.mutable_name());
     }
 }
 
@@ -243,10 +192,12 @@ Status convert_to_fp16(Lowering& lowering) {
     Renames made_as;
     rename_outputs(graph, names, made_as);
     read_as.insert(made_as.begin(), made_as.end());
+    const Scope reads{read_as};
+    const Scope results{made_as};
     for (auto& node : *graph.mutable_node()) {
-        rename(*node.mutable_input(), read_as);
-        rename(*node.mutable_output(), made_as);
-        for_each_subgraph(node, [&](GraphProto& inner) { rename_captures(inner, read_as); });
+        reads.apply(*node.mutable_input());
+        results.apply(*node.mutable_output());
+        for_each_subgraph(node, [&](GraphProto& inner) { rename_captures(inner, reads); });
     }
     for (auto& tensor : *graph.mutable_initializer()) {
         if (const auto it = made_as.find(tensor.name()); it != made_as.end()) {

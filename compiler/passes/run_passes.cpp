@@ -64,6 +64,8 @@ void name_nodes(onnx::GraphProto& graph) {
 
 Status run_passes(Lowering& lowering) {
     name_nodes(*lowering.model.mutable_graph());
+    // Before dead code goes, and one of the two with it.
+    QAICRT_CHECK(refuse_duplicates(lowering));
     QAICRT_CHECK(timed(lowering, "inline functions", [&] { return inline_functions(lowering); }));
     QAICRT_CHECK(timed(lowering, "select outputs", [&] { return select_outputs(lowering); }));
     QAICRT_CHECK(timed(lowering, "collect constants", [&] { return collect_constants(lowering); }));

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 
 namespace qaicc {
 namespace {
@@ -32,6 +33,30 @@ std::string shown_type(const qaicnet::UnsupportedNode& type) {
 }
 
 }  // namespace
+
+Status refuse_duplicates(const Lowering& lowering) {
+    const auto& graph = lowering.model.graph();
+    std::unordered_map<std::string, std::string> made_by;
+    for (const auto& input : graph.input()) {
+        made_by.emplace(input.name(), "an input of the model");
+    }
+    for (const auto& tensor : graph.initializer()) {
+        made_by.emplace(tensor.name(), "an initializer");
+    }
+    for (const auto& node : graph.node()) {
+        const std::string maker = fmt::format("node '{}' ({})", node.name(), node.op_type());
+        for (const auto& output : node.output()) {
+            const auto [first, fresh] = made_by.emplace(output, maker);
+            if (!fresh && !output.empty()) {
+                return Error(Errc::kFormat,
+                             fmt::format("{}: the name '{}' is that of {} and of a result of {}; "
+                                         "every tensor needs a name of its own.",
+                                         lowering.source, output, first->second, maker));
+            }
+        }
+    }
+    return {};
+}
 
 Status refuse_unsupported(Lowering& lowering) {
     const auto& model = lowering.model;

@@ -6,6 +6,10 @@
 
 namespace qaicc {
 
+/// Two tensors of one name, of which later passes would see the first. Errors: kFormat naming the
+/// tensor and who makes it.
+qaicrt::Status refuse_duplicates(const Lowering& lowering);
+
 /// Errors: kUnsupported when nodes cannot be run; options.log_error gets the vendor's frame, with
 /// every node.
 qaicrt::Status refuse_unsupported(Lowering& lowering);

@@ -4,6 +4,7 @@
 #include "compiler/compile_model.hpp"
 #include "compiler/passes/passes.hpp"
 #include "compiler/test/model_builder.hpp"
+#include "emu/net/network.hpp"
 
 #include <gtest/gtest.h>
 
@@ -65,6 +66,61 @@ TEST(Fp16Operands, ConstantOfShapeWithoutAValueFillsWithFp16) {
     const auto* node = find_node(b.graph(), "ConstantOfShape");
     ASSERT_EQ(node->attribute_size(), 1);
     EXPECT_EQ(node->attribute(0).t().data_type(), kHalf);
+}
+
+/// Half of the length of x, in floating point: what exporters write for a resizing by a factor.
+ModelBuilder half_length() {
+    ModelBuilder b;
+    b.input("x", {4099}).floats("half", {}, {0.5F});
+    b.ints("zero", {1}, {0});
+    b.node("Shape", {"x"}, {"n"});
+    set_int(b.node("Cast", {"n"}, {"f"}), "to", kFloat);
+    b.node("Mul", {"f", "half"}, {"scaled"});
+    b.node("Floor", {"scaled"}, {"floor"});
+    set_int(b.node("Cast", {"floor"}, {"end"}), "to", kInt64);
+    b.node("Slice", {"x", "zero", "end"}, {"part"});
+    return b;
+}
+
+std::int64_t cast_to(ModelBuilder& b, const std::string& result) {
+    for (const auto& node : b.graph().node()) {
+        if (node.op_type() == "Cast" && node.output(0) == result) {
+            return int_attribute(node, "to", 0);
+        }
+    }
+    return -1;
+}
+
+TEST(Fp16Sizes, AreComputedInFp32) {
+    ModelBuilder b = half_length();
+    b.node("Relu", {"part"}, {"y"});
+    b.output("y", {2049});
+    convert(b);
+    EXPECT_EQ(cast_to(b, "f"), kFloat);
+    EXPECT_EQ(type_of(b, "half"), kFloat);
+    const auto network = qaicnet::Network::load(b.model(), {});
+    ASSERT_TRUE(network) << network.error().message;
+    EXPECT_EQ((*network)->outputs()[0].dims, std::vector<std::int64_t>{2049});
+}
+
+TEST(Fp16Sizes, AConstantThatIsDataTooIsCopied) {
+    ModelBuilder b = half_length();
+    b.node("Mul", {"part", "half"}, {"y"});
+    b.output("y", {2049});
+    convert(b);
+    EXPECT_EQ(type_of(b, "half"), kHalf);
+    EXPECT_EQ(type_of(b, "half/size"), kFloat);
+    EXPECT_NE(shown(b.graph()).find("Mul(f, half/size) -> scaled"), std::string::npos);
+}
+
+TEST(Fp16Sizes, ThatMeetDataAreFp16) {
+    ModelBuilder b = half_length();
+    b.node("Mul", {"part", "scaled"}, {"y"});
+    b.output("y", {2049});
+    convert(b);
+    EXPECT_EQ(cast_to(b, "f"), kHalf);
+    EXPECT_EQ(type_of(b, "half"), kHalf);
+    EXPECT_EQ(find_tensor(b.graph(), "half/size"), nullptr);
 }
 
 /// An If on the input "c" whose branches read the input "x" and constants of their own.

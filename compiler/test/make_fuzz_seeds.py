@@ -53,6 +53,13 @@ def seeds():
     yield "casts", model([node("Cast", ["i"], ["f"], to=FLOAT), node("Relu", ["f"], ["r"]),
                           node("Cast", ["r"], ["y"], to=TensorProto.INT64)],
                          [info("i", [2], TensorProto.INT64)], [info("y", [2], TensorProto.INT64)])
+    branch = {name: helper.make_graph([node("Constant", [], ["k"], value_float=scale), node("Mul", ["x", "k"], ["r"])], name, [],
+                                      [info("r", [2, 32])]) for name, scale in (("then_branch", 2.0), ("else_branch", 0.5))}
+    yield "branches", model([node("If", ["c"], ["y"], **branch)], [x, info("c", [], TensorProto.BOOL)], [info("y", [2, 32])])
+    yield "means", model([node("ReduceSum", ["x", "axes"], ["s"]), node("Mul", ["s", "k"], ["y"])], [x], [info("y", [2, 1])],
+                         [const("axes", np.array([1])), const("k", np.float32(1 / 32))])
+    yield "statistics", model([node("BatchNormalization", ["x", "g", "b", "m", "v"], ["y"])], [x], [info("y", [2, 32])],
+                              [const(name, weights(32)) for name in "gbmv"])
     yield "unsupported", model([node("NoSuchOp", ["x"], ["a"], name="first"),
                                 node("NoSuchOp", ["a"], ["y"], name="second")], [x], [info("y", [2, 32])])
     body = helper.make_function("local", "Swap", ["a"], ["r"],

@@ -46,27 +46,6 @@ QAICNET_WIDE void hard_swish(float* x, std::size_t count) noexcept {
 
 constexpr std::size_t kPieceFloats = 256;
 
-/// x * sigmoid(x) as Swish computes it: x / (1 + exp(-x)).
-QAICNET_WIDE void divide_by_one_plus(float* x, const float* e, std::size_t count) noexcept {
-    for (std::size_t i = 0; i < count; ++i) {
-        x[i] = x[i] / (1.0F + e[i]);
-    }
-}
-QAICNET_WIDE void negate(const float* x, float* out, std::size_t count) noexcept {
-    for (std::size_t i = 0; i < count; ++i) {
-        out[i] = -x[i];
-    }
-}
-void silu(float* x, std::size_t count) noexcept {
-    float e[kPieceFloats];
-    for (std::size_t i = 0; i < count; i += kPieceFloats) {
-        const std::size_t n = count - i < kPieceFloats ? count - i : kPieceFloats;
-        negate(x + i, e, n);
-        exp_all(e, e, n);
-        divide_by_one_plus(x + i, e, n);
-    }
-}
-
 QAICNET_WIDE void pick_elu(float* x, const float* e, std::size_t count, float alpha) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
         x[i] = x[i] < 0.0F ? alpha * (e[i] - 1.0F) : x[i];
@@ -103,7 +82,7 @@ void apply_activation(Activation activation, float alpha, float beta, float* x,
         case Activation::kSigmoid:
             return sigmoid_all(x, x, count);
         case Activation::kSilu:
-            return silu(x, count);
+            return silu_all(x, x, count);
         case Activation::kTanh:
             return tanh_all(x, x, count);
         case Activation::kGelu:

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 namespace qaicnet {
@@ -134,15 +135,57 @@ class ChannelsLast : public Kernel {
     std::shared_ptr<Buffer> packed_;
 };
 
+/// A ConvTranspose whose steps are as long as its kernel: every input makes results of its own, so
+/// it is a pointwise convolution to taps x channels, whose results are then put where they belong.
+struct Scatter {
+    std::size_t channels;
+    Window window;
+
+    std::size_t taps() const { return static_cast<std::size_t>(window.kernel_count()); }
+    /// Of input position x of all images and a tap, in the result.
+    std::size_t position(std::size_t x, std::size_t tap) const {
+        const auto& a = window.axes;
+        const auto in = static_cast<std::int64_t>(x);
+        const auto k = static_cast<std::int64_t>(tap);
+        const std::int64_t image = in / window.in_count();
+        const std::int64_t d =
+            in / (a[1].in * a[2].in) % a[0].in * a[0].stride + k / (a[1].kernel * a[2].kernel);
+        const std::int64_t h = in / a[2].in % a[1].in * a[1].stride + k / a[2].kernel % a[1].kernel;
+        const std::int64_t w = in % a[2].in * a[2].stride + k % a[2].kernel;
+        return static_cast<std::size_t>(((image * a[0].out + d) * a[1].out + h) * a[2].out + w);
+    }
+
+    static bool fits(const ConvProblem& p) {
+        return p.transposed && p.groups == 1 &&
+               std::all_of(p.window.axes.begin(), p.window.axes.end(), [](const WindowAxis& a) {
+                   return a.kernel == a.stride && a.dilation == 1 && a.before == 0 &&
+                          a.out == a.in * a.stride;
+               });
+    }
+    /// The pointwise convolution.
+    static ConvProblem pointwise(ConvProblem p) {
+        p.out_channels *= static_cast<std::size_t>(p.window.kernel_count());
+        p.transposed = false;
+        for (WindowAxis& a : p.window.axes) {
+            WindowAxis point;
+            point.in = point.out = a.in;
+            a = point;
+        }
+        return p;
+    }
+};
+
 /// Any groups: tiles of neighbouring outputs of a line times panels of 16 output channels.
 class DenseConv final : public ChannelsLast {
   public:
-    DenseConv(const ConvProblem& problem, std::vector<Phase> phases, std::size_t images)
+    DenseConv(const ConvProblem& problem, std::vector<Phase> phases, std::size_t images,
+              std::optional<Scatter> scatter = std::nullopt)
         : ChannelsLast(problem, std::move(phases), images),
           panels_(panel_count(p_.out_channels)),
           panel_floats_(taps_ * p_.in_channels * kPanelColumns),
           tile_rows_(fma_rows()),
-          merges_taps_(!p_.transposed && p_.groups == 1 && p_.window.axes[2].dilation == 1) {}
+          merges_taps_(!p_.transposed && p_.groups == 1 && p_.window.axes[2].dilation == 1),
+          scatter_(std::move(scatter)) {}
 
   private:
     static constexpr std::size_t kMostRuns = 192;    ///< in the table of a segment
@@ -183,9 +226,9 @@ class DenseConv final : public ChannelsLast {
         for (std::size_t i = 0; i < p_.groups * panels_ * kPanelColumns; ++i) {
             const std::size_t group = i / (panels_ * kPanelColumns);
             const std::size_t m = i % (panels_ * kPanelColumns);
-            b[i] = bias != nullptr && m < p_.out_channels
-                       ? as<float>(bias)[group * p_.out_channels + m]
-                       : 0.0F;
+            b[i] = bias == nullptr || m >= p_.out_channels ? 0.0F
+                   : scatter_                              ? as<float>(bias)[m % scatter_->channels]
+                              : as<float>(bias)[group * p_.out_channels + m];
         }
         std::fill_n(out + zeros_at(), p_.in_channels, 0.0F);
     }
@@ -196,10 +239,19 @@ class DenseConv final : public ChannelsLast {
                 float* to = out + (at * p_.in_channels + c) * kPanelColumns;
                 for (std::size_t j = 0; j < kPanelColumns; ++j) {
                     const std::size_t m = panel * kPanelColumns + j;
-                    to[j] = m < p_.out_channels ? weight(w, group, m, c, tap) : 0.0F;
+                    to[j] = m < p_.out_channels ? column_weight(w, group, m, c, tap) : 0.0F;
                 }
             }
         });
+    }
+
+    float column_weight(const float* w, std::size_t group, std::size_t m, std::size_t c,
+                        std::size_t tap) const {
+        if (!scatter_) {
+            return weight(w, group, m, c, tap);
+        }
+        const std::size_t row = c * scatter_->channels + m % scatter_->channels;
+        return w[row * scatter_->taps() + m / scatter_->channels];
     }
 
     void run_phase(const Phase& phase, const RunArgs& args, const float* packed) const override {
@@ -235,7 +287,11 @@ class DenseConv final : public ChannelsLast {
                      std::size_t panel_end, const Tensors& t) const {
         FmaRun table[kMostRuns];
         TileRuns tiles[kSegmentTiles];
-        const bool fits = phase.taps() <= kMostRuns;
+        const PhaseAxis& w = phase.axes[2];
+        const auto first = static_cast<std::int64_t>(s.first);
+        const bool merged = merges_taps_ && first >= w.safe_begin &&
+                            first + static_cast<std::int64_t>(s.count) <= w.safe_end;
+        const bool fits = phase.taps() / (merged ? w.kernel.size() : 1) <= kMostRuns;
         std::size_t used = 0;
         for (std::size_t x = 0; fits && x < s.count; x += tile_rows_) {
             TileRuns& tile = tiles[x / tile_rows_];
@@ -250,7 +306,9 @@ class DenseConv final : public ChannelsLast {
                 const float* weights = panel_weights(phase, s, panel, t);
                 if (fits) {
                     const TileRuns& r = tiles[x / tile_rows_];
-                    fma_tile(r.runs, r.count, r.length, rows, weights, tile, true);
+                    const bool half = (panel + 1) * kPanelColumns >= p_.out_channels + 8;
+                    (half ? fma_half_tile : fma_tile)(r.runs, r.count, r.length, rows, weights,
+                                                      tile, true);
                 } else {
                     add_many_taps(phase, s, x, t, {table, 0, phase.taps()}, weights, tile);
                 }
@@ -326,31 +384,64 @@ class DenseConv final : public ChannelsLast {
     void finish_tile(const Phase& phase, const Segment& s, std::size_t x, std::size_t panel,
                      const Tensors& t, float* tile) const {
         const std::size_t rows = std::min(tile_rows_, s.count - x);
-        const std::size_t columns =
-            std::min(kPanelColumns, p_.out_channels - panel * kPanelColumns);
-        const std::size_t step = static_cast<std::size_t>(phase.axes[2].out_step) * out_channels_;
-        const std::size_t at = out_at(phase, s.image, s.line, s.first + x) * out_channels_ +
-                               s.group * p_.out_channels + panel * kPanelColumns;
-        if (t.addend != nullptr) {
-            for (std::size_t r = 0; r < rows; ++r) {
-                for (std::size_t j = 0; j < columns; ++j) {
-                    tile[r * kPanelColumns + j] += t.addend[at + r * step + j];
-                }
-            }
+        const std::size_t first = panel * kPanelColumns;
+        const std::size_t columns = std::min(kPanelColumns, p_.out_channels - first);
+        for (std::size_t r = 0; t.addend != nullptr && r < rows; ++r) {
+            for_each_run(phase, s, x + r, {first, columns},
+                         [&](std::size_t at, std::size_t column, std::size_t count) {
+                             add_to(t.addend + at, tile + r * kPanelColumns + column, count);
+                         });
         }
         apply_activation(p_.activation, p_.alpha, p_.beta, tile, rows * kPanelColumns);
         for (std::size_t r = 0; r < rows; ++r) {
-            if (columns == kPanelColumns) {
-                std::memcpy(t.out + at + r * step, tile + r * kPanelColumns,
-                            kPanelColumns * sizeof(float));
-            } else {
-                std::copy_n(tile + r * kPanelColumns, columns, t.out + at + r * step);
-            }
+            for_each_run(phase, s, x + r, {first, columns},
+                         [&](std::size_t at, std::size_t column, std::size_t count) {
+                             copy_to(tile + r * kPanelColumns + column, t.out + at, count);
+                         });
+        }
+    }
+
+    static void add_to(const float* from, float* to, std::size_t count) {
+        for (std::size_t j = 0; j < count; ++j) {
+            to[j] += from[j];
+        }
+    }
+    static void copy_to(const float* from, float* to, std::size_t count) {
+        if (count == kPanelColumns) {
+            std::memcpy(to, from, kPanelColumns * sizeof(float));
+        } else {
+            std::copy_n(from, count, to);
+        }
+    }
+
+    struct Columns {
+        std::size_t first, count;
+    };
+
+    /// Calls visit(where in the result, column of the tile, how many) for the columns of one output
+    /// position: a stretch of channels, or one for each tap where ConvTranspose scatters them.
+    template <class Visit>
+    void for_each_run(const Phase& phase, const Segment& s, std::size_t x, const Columns& columns,
+                      Visit&& visit) const {
+        if (!scatter_) {
+            visit(out_at(phase, s.image, s.line, s.first + x) * out_channels_ +
+                      s.group * p_.out_channels + columns.first,
+                  std::size_t{0}, columns.count);
+            return;
+        }
+        for (std::size_t j = 0; j < columns.count;) {
+            const std::size_t m = (columns.first + j) % scatter_->channels;
+            const std::size_t count = std::min(scatter_->channels - m, columns.count - j);
+            const std::size_t at =
+                scatter_->position(s.first + x, (columns.first + j) / scatter_->channels);
+            visit(at * scatter_->channels + m, j, count);
+            j += count;
         }
     }
 
     std::size_t panels_, panel_floats_, tile_rows_;
     bool merges_taps_;
+    std::optional<Scatter> scatter_;
 };
 
 /// One input and one output channel in each group: vectors of channels.
@@ -485,6 +576,16 @@ class DepthwiseConv final : public ChannelsLast {
     }
 };
 
+/// Axes of size 1 behind the others say nothing; tiles want neighbours on the last axis.
+void drop_trivial_axes(Window& window) {
+    const auto trivial = [](const WindowAxis& a) {
+        return a.in == 1 && a.out == 1 && a.kernel == 1 && a.before == 0;
+    };
+    for (std::size_t i = 0; i + 1 < kMaxSpatial && trivial(window.axes[2]); ++i) {
+        std::rotate(window.axes.begin(), window.axes.begin() + 2, window.axes.end());
+    }
+}
+
 /// A stride beyond the output makes phases of one position each.
 bool too_many_phases(const ConvProblem& p) {
     std::int64_t phases = 1;
@@ -499,13 +600,20 @@ bool too_many_phases(const ConvProblem& p) {
 
 }  // namespace
 
-Result<KernelPtr> make_fused_conv_kernel(NodeContext& c, const ConvProblem& problem) {
+Result<KernelPtr> make_fused_conv_kernel(NodeContext& c, const ConvProblem& given) {
+    ConvProblem problem = given;
+    drop_trivial_axes(problem.window);
     if (too_many_phases(problem)) {
         return c.fail(Errc::kUnsupported, "its kernel or its stride is larger than makes sense");
     }
+    std::optional<Scatter> scatter;
+    if (Scatter::fits(problem)) {
+        scatter = Scatter{problem.out_channels, problem.window};
+        problem = Scatter::pointwise(problem);
+    }
     std::size_t images = 0;
     std::vector<Phase> phases = plan_phases(problem, &images);
-    const bool depthwise = problem.in_channels == 1 && problem.out_channels == 1;
+    const bool depthwise = problem.in_channels == 1 && problem.out_channels == 1 && !scatter;
     const auto finish = [&](auto kernel) -> Result<KernelPtr> {
         QAICRT_CHECK(kernel->prepare(c));
         return KernelPtr(std::move(kernel));
@@ -513,7 +621,8 @@ Result<KernelPtr> make_fused_conv_kernel(NodeContext& c, const ConvProblem& prob
     if (depthwise && problem.groups > 1) {
         return finish(std::make_unique<DepthwiseConv>(problem, std::move(phases), images));
     }
-    return finish(std::make_unique<DenseConv>(problem, std::move(phases), images));
+    return finish(
+        std::make_unique<DenseConv>(problem, std::move(phases), images, std::move(scatter)));
 }
 
 }  // namespace qaicnet

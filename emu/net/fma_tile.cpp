@@ -26,14 +26,26 @@ QAICNET_INLINE void load(Vector& to, const float* from) noexcept {
     std::memcpy(&to, from, sizeof(to));
 }
 
-template <std::size_t Bytes, std::size_t Rows>
+template <class Vector>
+QAICNET_INLINE void store(const Vector& from, float* to) noexcept {
+    std::memcpy(to, &from, sizeof(from));
+}
+
+/// The first `kColumns` of a panel's 16 columns.
+template <std::size_t Bytes, std::size_t kColumns, std::size_t Rows>
 QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t length,
                               const float* panel, float* tile, bool add) noexcept {
     using Vector = typename Lanes<Bytes>::Vector;
-    constexpr std::size_t kVectors = Lanes<Bytes>::kPerPanel;
+    constexpr std::size_t kVectors = kColumns / Lanes<Bytes>::kCount;
     Vector sum[Rows][kVectors] = {};
     if (add) {
-        std::memcpy(sum, tile, sizeof(sum));
+#pragma GCC unroll 12
+        for (std::size_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < kVectors; ++v) {
+                load(sum[r][v], tile + r * kPanelColumns + v * Lanes<Bytes>::kCount);
+            }
+        }
     }
     for (std::size_t t = 0; t < count; ++t) {
         const FmaRun& run = runs[t];
@@ -59,18 +71,24 @@ QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t
             }
         }
     }
-    std::memcpy(tile, sum, sizeof(sum));
+#pragma GCC unroll 12
+    for (std::size_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) {
+            store(sum[r][v], tile + r * kPanelColumns + v * Lanes<Bytes>::kCount);
+        }
+    }
 }
 
 /// Chooses the code for a number of rows that is known only now.
-template <std::size_t Bytes, std::size_t Rows>
+template <std::size_t Bytes, std::size_t kColumns, std::size_t Rows>
 QAICNET_INLINE void tile_rows(const FmaRun* runs, std::size_t count, std::size_t length,
                               std::size_t rows, const float* panel, float* tile,
                               bool add) noexcept {
     if (rows == Rows) {
-        tile_body<Bytes, Rows>(runs, count, length, panel, tile, add);
+        tile_body<Bytes, kColumns, Rows>(runs, count, length, panel, tile, add);
     } else if constexpr (Rows > 1) {
-        tile_rows<Bytes, Rows - 1>(runs, count, length, rows, panel, tile, add);
+        tile_rows<Bytes, kColumns, Rows - 1>(runs, count, length, rows, panel, tile, add);
     }
 }
 
@@ -82,7 +100,13 @@ QAICNET_INLINE void row_body(const float* a, std::size_t k, const float* panel, 
     constexpr std::size_t kVectors = Lanes<Bytes>::kPerPanel;
     Vector sum[Panels][kVectors] = {};
     if (add) {
-        std::memcpy(sum, out, sizeof(sum));
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < Panels; ++p) {
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < kVectors; ++v) {
+                load(sum[p][v], out + p * kPanelColumns + v * Lanes<Bytes>::kCount);
+            }
+        }
     }
     for (std::size_t i = 0; i < k; ++i) {
         const float left = a[i];
@@ -96,7 +120,13 @@ QAICNET_INLINE void row_body(const float* a, std::size_t k, const float* panel, 
             }
         }
     }
-    std::memcpy(out, sum, sizeof(sum));
+#pragma GCC unroll 4
+    for (std::size_t p = 0; p < Panels; ++p) {
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) {
+            store(sum[p][v], out + p * kPanelColumns + v * Lanes<Bytes>::kCount);
+        }
+    }
 }
 
 template <std::size_t Bytes>
@@ -120,7 +150,10 @@ QAICNET_INLINE void depthwise_body(const DepthwiseLine& l, std::size_t x, std::s
     if (l.start != nullptr) {
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < Width; ++i) {
-            std::memcpy(sum[i], l.start + c, sizeof(sum[i]));
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < Vectors; ++v) {
+                load(sum[i][v], l.start + c + v * kLanes);
+            }
         }
     }
     for (std::size_t t = 0; t < l.taps; ++t) {
@@ -129,7 +162,10 @@ QAICNET_INLINE void depthwise_body(const DepthwiseLine& l, std::size_t x, std::s
         }
         const float* from = l.in[t] + x * l.in_step + c;
         Vector w[Vectors];
-        std::memcpy(w, l.weights + t * l.channels + c, sizeof(w));
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < Vectors; ++v) {
+            load(w[v], l.weights + t * l.channels + c + v * kLanes);
+        }
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < Width; ++i) {
 #pragma GCC unroll 4
@@ -142,7 +178,10 @@ QAICNET_INLINE void depthwise_body(const DepthwiseLine& l, std::size_t x, std::s
     }
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < Width; ++i) {
-        std::memcpy(l.out + (x + i) * l.out_step + c, sum[i], sizeof(sum[i]));
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < Vectors; ++v) {
+            store(sum[i][v], l.out + (x + i) * l.out_step + c + v * kLanes);
+        }
     }
 }
 
@@ -181,6 +220,8 @@ struct Functions {
     std::size_t rows;
     void (*tile)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*, float*,
                  bool) noexcept;
+    void (*half_tile)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*, float*,
+                      bool) noexcept;
     void (*row)(const float*, std::size_t, const float*, std::size_t, std::size_t, float*,
                 bool) noexcept;
     void (*depthwise)(const DepthwiseLine&) noexcept;
@@ -190,7 +231,13 @@ struct Functions {
     target_attribute void tile_##name(const FmaRun* runs, std::size_t count, std::size_t length, \
                                       std::size_t rows, const float* panel, float* tile,         \
                                       bool add) noexcept {                                       \
-        tile_rows<bytes, most_rows>(runs, count, length, rows, panel, tile, add);                \
+        tile_rows<bytes, kPanelColumns, most_rows>(runs, count, length, rows, panel, tile, add); \
+    }                                                                                            \
+    target_attribute void half_tile_##name(const FmaRun* runs, std::size_t count,                \
+                                           std::size_t length, std::size_t rows,                 \
+                                           const float* panel, float* tile, bool add) noexcept { \
+        tile_rows<(bytes) < 32 ? (bytes) : 32, 8, most_rows>(runs, count, length, rows, panel,   \
+                                                             tile, add);                         \
     }                                                                                            \
     target_attribute void row_##name(const float* a, std::size_t k, const float* panel,          \
                                      std::size_t stride, std::size_t panels, float* out,         \
@@ -200,7 +247,8 @@ struct Functions {
     target_attribute void depthwise_##name(const DepthwiseLine& line) noexcept {                 \
         depthwise<bytes>(line);                                                                  \
     }                                                                                            \
-    constexpr Functions k_##name = {most_rows, tile_##name, row_##name, depthwise_##name};
+    constexpr Functions k_##name = {most_rows, tile_##name, half_tile_##name, row_##name,        \
+                                    depthwise_##name};
 
 #if defined(__x86_64__)
 QAICNET_FUNCTIONS(avx2, __attribute__((target("avx2,fma"))), 32, 6)
@@ -232,7 +280,7 @@ void depthwise_plain(const DepthwiseLine& l) noexcept {
         l.out[x * l.out_step + c] = sum;
     }
 }
-constexpr Functions k_plain = {6, tile_plain, row_plain, depthwise_plain};
+constexpr Functions k_plain = {6, tile_plain, tile_plain, row_plain, depthwise_plain};
 
 Functions choose() noexcept {
     if (__builtin_cpu_supports("avx512f")) {
@@ -263,6 +311,11 @@ std::size_t fma_rows() noexcept {
 void fma_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
               const float* panel, float* tile, bool add) noexcept {
     functions().tile(runs, count, length, rows, panel, tile, add);
+}
+
+void fma_half_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
+                   const float* panel, float* tile, bool add) noexcept {
+    functions().half_tile(runs, count, length, rows, panel, tile, add);
 }
 
 void fma_row(const float* a, std::size_t k, const float* first_panel, std::size_t stride,

@@ -32,6 +32,10 @@ std::size_t fma_rows() noexcept;
 void fma_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
               const float* panel, float* tile, bool add) noexcept;
 
+/// The same for the first 8 columns only; what the others hold afterwards is not defined.
+void fma_half_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
+                   const float* panel, float* tile, bool add) noexcept;
+
 /// One row times `panels` panels that lie `stride` floats apart: out[panel][16], which with `add`
 /// is where the chains begin.
 void fma_row(const float* a, std::size_t k, const float* first_panel, std::size_t stride,

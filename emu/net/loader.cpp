@@ -340,11 +340,29 @@ class Loader {
             storages_.push_back({net_.steps[s].kernel->scratch_bytes(), at, at, 0});
         }
         const auto arena = plan_memory(storages_);
-        if (!arena) {
-            return no_memory();
+        net_.arena = arena ? Buffer::allocate(*arena, net_.budget) : nullptr;
+        return net_.arena ? Status() : Status(no_arena());
+    }
+
+    /// Names the node that is to blame, or at least the first to look at.
+    Error no_arena() {
+        Error error = no_memory();
+        std::size_t most = 0;
+        std::string who;
+        for (std::size_t s = 0; s < nodes_.size(); ++s) {
+            std::size_t bytes = net_.steps[s].kernel->scratch_bytes();
+            for (const int output : nodes_[s]->outputs) {
+                bytes = output >= 0 ? saturating_add(bytes, value(output).tensor.bytes()) : bytes;
+            }
+            if (bytes > most) {
+                most = bytes;
+                who = node_text(*nodes_[s]);
+            }
         }
-        net_.arena = Buffer::allocate(*arena, net_.budget);
-        return net_.arena ? Status() : Status(no_memory());
+        if (most != 0) {
+            error.message += fmt::format("; {} takes the most, {} bytes", who, most);
+        }
+        return error;
     }
 
     void add_storage(int index, std::int64_t step) {

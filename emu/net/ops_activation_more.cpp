@@ -93,8 +93,16 @@ Result<KernelPtr> prepare_hard_sigmoid(NodeContext& c) {
 Result<KernelPtr> prepare_shrink(NodeContext& c) {
     return with_parameters<ShrinkOp>(c, {"lambd", 0.5F, "bias", 0});
 }
+struct SiluOp {
+    template <class T>
+    T operator()(T x) const noexcept {
+        return SwishOp{{1, 0}}(x);
+    }
+};
 Result<KernelPtr> prepare_swish(NodeContext& c) {
-    return with_parameters<SwishOp>(c, {"alpha", 1, nullptr, 0});
+    QAICRT_TRY(const float alpha, c.attr_float("alpha", 1));
+    return alpha == 1 ? prepare_bulk<silu_all, SiluOp>(c)
+                      : with_parameters<SwishOp>(c, {"alpha", 1, nullptr, 0});
 }
 
 Result<bool> uses_tanh(NodeContext& c) {
@@ -114,8 +122,7 @@ Status infer_gelu(NodeContext& c) {
 }
 Result<KernelPtr> prepare_gelu(NodeContext& c) {
     QAICRT_TRY(const bool tanh, uses_tanh(c));
-    return tanh ? Result<KernelPtr>(float_kernel(c, GeluTanhOp{}))
-                : prepare_bulk<gelu_all, GeluOp>(c);
+    return tanh ? prepare_bulk<gelu_tanh_all, GeluTanhOp>(c) : prepare_bulk<gelu_all, GeluOp>(c);
 }
 
 // --- PRelu

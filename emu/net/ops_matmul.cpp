@@ -185,7 +185,8 @@ class TiledMatMul final : public Kernel {
                 for (std::size_t r = 0; r < rows; ++r) {
                     run.rows[r] = o.a + (row + r) * p_.k;
                 }
-                fma_tile(&run, 1, p_.k, rows, panel, tile, false);
+                (columns <= kPanelColumns / 2 ? fma_half_tile : fma_tile)(&run, 1, p_.k, rows,
+                                                                          panel, tile, false);
             } else {
                 multiply_tile(o.a + row * p_.k, p_.k, rows, p_.k, panel, tile);
             }

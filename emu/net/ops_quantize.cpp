@@ -145,7 +145,9 @@ Result<ElemType> quantized_type(NodeContext& c) {
 
 Status check_scale(NodeContext& c) {
     QAICRT_CHECK(c.require_type(1, kScales));
-    if (c.has_input(2) && c.input(2).dims != c.input(1).dims) {
+    // Exporters write one of the two as a scalar and the other as [1].
+    const bool single = c.has_input(2) && c.input(2).count() == 1 && c.input(1).count() == 1;
+    if (c.has_input(2) && !single && c.input(2).dims != c.input(1).dims) {
         return c.malformed("the zero point differs from the scale in shape");
     }
     QAICRT_CHECK(read_map(c));

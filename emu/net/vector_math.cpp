@@ -173,4 +173,20 @@ QAICNET_WIDE void gelu_all(const float* in, float* out, std::size_t count) noexc
     }
 }
 
+QAICNET_WIDE void gelu_tanh_all(const float* in, float* out, std::size_t count) noexcept {
+    QAICNET_INDEPENDENT_LOOP
+    for (std::size_t i = 0; i < count; ++i) {
+        const float x = in[i];
+        const float inner = 0.79788456080286536F * (x + 0.044715F * x * x * x);
+        out[i] = 0.5F * x * (1.0F + tanh_one(inner));
+    }
+}
+
+QAICNET_WIDE void silu_all(const float* in, float* out, std::size_t count) noexcept {
+    QAICNET_INDEPENDENT_LOOP
+    for (std::size_t i = 0; i < count; ++i) {
+        out[i] = in[i] * sigmoid_one(in[i]);
+    }
+}
+
 }  // namespace qaicnet

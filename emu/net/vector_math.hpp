@@ -18,6 +18,10 @@ void sigmoid_all(const float* in, float* out, std::size_t count) noexcept;
 void erf_all(const float* in, float* out, std::size_t count) noexcept;
 /// x / 2 * (1 + erf(x / sqrt(2)))
 void gelu_all(const float* in, float* out, std::size_t count) noexcept;
+/// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))
+void gelu_tanh_all(const float* in, float* out, std::size_t count) noexcept;
+/// x * sigmoid(x)
+void silu_all(const float* in, float* out, std::size_t count) noexcept;
 /// out[i] = exp(in[i] - shift)
 void exp_shifted(const float* in, float shift, float* out, std::size_t count) noexcept;
 

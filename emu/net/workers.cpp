@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Parked threads that take chunks of a range; nothing is allocated per call.
 #include "emu/net/network.hpp"
+#include "emu/net/spin.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
@@ -74,35 +74,12 @@ class ThreadPool final : public Workers {
 
   private:
     static constexpr std::size_t kChunksPerLane = 4;
-    /// A step of a network often takes less than putting a thread to sleep and waking it up.
-    static constexpr std::chrono::microseconds kSpin{50};
 
     struct Job {
         const Body* body = nullptr;
         std::size_t n = 0;
         std::size_t chunk = 0;
     };
-
-    static void pause() noexcept {
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
-    }
-
-    /// True as soon as `ready` is, false after kSpin.
-    template <class Ready>
-    static bool spin_until(Ready&& ready) {
-        const auto end = std::chrono::steady_clock::now() + kSpin;
-        do {
-            for (int i = 0; i < 64; ++i) {
-                if (ready()) {
-                    return true;
-                }
-                pause();
-            }
-        } while (std::chrono::steady_clock::now() < end);
-        return false;
-    }
 
     void wait_until_idle() {
         if (!spin_until([this] { return busy_.load(std::memory_order_acquire) == 0; })) {

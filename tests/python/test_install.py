@@ -43,7 +43,7 @@ class Scripts(TestCase):
 
     def test_unknown_argument_is_a_usage_error(self):
         done = subprocess.run([SOURCE / "scripts" / "setup-venv.sh", "--everything"], capture_output=True, text=True, check=False)
-        self.assertEqual((done.returncode, done.stderr), (2, "setup-venv.sh: unknown option --everything; use --test or none\n"))
+        self.assertEqual((done.returncode, done.stderr), (2, "setup-venv.sh: unknown option --everything; use --networks, --test or none\n"))
 
     def test_missing_environment_fails_and_names_the_script(self):
         done = subprocess.run([SOURCE / "tests" / "python" / "with_venv.sh", self.folder / "venv", "-c", "pass"], capture_output=True,

@@ -72,8 +72,9 @@ struct Clamp {
     Limits limits;
 };
 std::optional<Clamp> take_clamp(Match& match, int value) {
+    constexpr int kMaxDepth = 4;
     Clamp all{value, {}};
-    for (;;) {
+    for (int depth = 0; depth < kMaxDepth; ++depth) {
         const bool at_last = match.edit().producer(all.base) == &match.last();
         int inner = -1;
         if (!at_last && match.edit().only_reader(all.base) == nullptr) {

@@ -136,68 +136,60 @@ struct Weights {
     }
 };
 
-std::optional<Weights> read_weights(GraphEdit& edit, const Node& conv) {
-    const bool transposed = is_op(&conv, "ConvTranspose");
-    if ((!transposed && !is_op(&conv, "Conv")) || conv.inputs[0] < 0) {
-        return std::nullopt;
-    }
+bool is_convolution(const Node& node) {
+    return is_op(&node, "Conv") || is_op(&node, "ConvTranspose");
+}
+
+/// Weights and bias (if there is one) are FLOAT constants. Those decoded from MX codes stay as the
+/// card has them.
+bool has_known_weights(GraphEdit& edit, const Node& conv) {
+    const bool has_bias = conv.inputs.size() > 2 && conv.inputs[2] >= 0;
+    return !edit.floats(conv.inputs[1]).empty() && !edit.value(conv.inputs[1]).from_mx &&
+           (!has_bias || !edit.floats(conv.inputs[2]).empty());
+}
+
+Weights read_weights(GraphEdit& edit, const Node& conv) {
     const auto w = edit.floats(conv.inputs[1]);
     const Shape& dims = edit.tensor(conv.inputs[1]).dims;
-    const bool has_bias = conv.inputs.size() > 2 && conv.inputs[2] >= 0;
-    const auto groups = static_cast<std::size_t>(int_attribute(conv, "group", 1));
-    if (w.empty() || (has_bias && edit.floats(conv.inputs[2]).empty())) {
-        return std::nullopt;
-    }
+    const auto rows = static_cast<std::size_t>(dims[0]);
+    const auto columns = static_cast<std::size_t>(dims[1]);
     Weights weights;
-    weights.transposed = transposed;
-    weights.groups = groups;
+    weights.transposed = is_op(&conv, "ConvTranspose");
+    weights.groups = static_cast<std::size_t>(int_attribute(conv, "group", 1));
     weights.positions = count_between(dims, 2, dims.size());
-    weights.in =
-        static_cast<std::size_t>(transposed ? dims[0] : dims[1]) / (transposed ? groups : 1);
-    weights.out =
-        static_cast<std::size_t>(transposed ? dims[1] : dims[0]) / (transposed ? 1 : groups);
+    weights.in = weights.transposed ? rows / weights.groups : columns;
+    weights.out = weights.transposed ? columns : rows / weights.groups;
     weights.w.assign(w.begin(), w.end());
-    weights.bias.assign(groups * weights.out, 0);
-    if (has_bias) {
+    weights.bias.assign(weights.groups * weights.out, 0);
+    if (conv.inputs.size() > 2 && conv.inputs[2] >= 0) {
         const auto bias = edit.floats(conv.inputs[2]);
         weights.bias.assign(bias.begin(), bias.end());
     }
     return weights;
 }
 
-/// False, and nothing changed, when a weight has left FP32's range.
-bool accept(Weights& weights, Weights changed) {
-    const auto finite = [](float x) { return std::isfinite(x); };
-    if (!std::all_of(changed.w.begin(), changed.w.end(), finite) ||
-        !std::all_of(changed.bias.begin(), changed.bias.end(), finite)) {
-        return false;
-    }
-    weights = std::move(changed);
-    return true;
+bool all_finite(const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
 }
 
-bool apply_after(Weights& weights, const ByChannel& after) {
-    Weights changed = weights;
-    weights.for_each([&](std::size_t i, std::size_t /*in*/, std::size_t out) {
-        changed.w[i] = static_cast<float>(weights.w[i] * after.scale[out]);
-    });
-    for (std::size_t m = 0; m < changed.bias.size(); ++m) {
-        changed.bias[m] = static_cast<float>(weights.bias[m] * after.scale[m] + after.shift[m]);
-    }
-    return accept(weights, std::move(changed));
-}
-
-bool apply_before(Weights& weights, const ByChannel& before) {
+void apply_before(Weights& weights, const ByChannel& before) {
     std::vector<double> shift(weights.bias.size(), 0);
-    Weights changed = weights;
     weights.for_each([&](std::size_t i, std::size_t in, std::size_t out) {
-        changed.w[i] = static_cast<float>(weights.w[i] * before.scale[in]);
         shift[out] += weights.w[i] * before.shift[in];
+        weights.w[i] = static_cast<float>(weights.w[i] * before.scale[in]);
     });
-    for (std::size_t m = 0; m < changed.bias.size(); ++m) {
-        changed.bias[m] = static_cast<float>(weights.bias[m] + shift[m]);
+    for (std::size_t m = 0; m < weights.bias.size(); ++m) {
+        weights.bias[m] = static_cast<float>(weights.bias[m] + shift[m]);
     }
-    return accept(weights, std::move(changed));
+}
+
+void apply_after(Weights& weights, const ByChannel& after) {
+    weights.for_each([&](std::size_t i, std::size_t /*in*/, std::size_t out) {
+        weights.w[i] = static_cast<float>(weights.w[i] * after.scale[out]);
+    });
+    for (std::size_t m = 0; m < weights.bias.size(); ++m) {
+        weights.bias[m] = static_cast<float>(weights.bias[m] * after.scale[m] + after.shift[m]);
+    }
 }
 
 /// A view that leaves images and channels alone.
@@ -210,39 +202,52 @@ bool keeps_channels(GraphEdit& edit, const Node* node) {
     return from.size() > 2 && to.size() > 2 && from[0] == to[0] && from[1] == to[1];
 }
 
-/// Takes in what follows the convolution; true if something did.
-bool take_following(GraphEdit& edit, Node& conv, Weights& weights) {
-    bool changed = false;
-    Node* holder = &conv;  // makes the value that the next node reads
-    for (;;) {
-        const int value = holder->outputs[0];
-        Node* next = edit.only_reader(value);
+/// What follows a convolution: nodes that go, and the node each of whose result takes the place of
+/// theirs (the convolution or a view).
+struct Following {
+    struct Step {
+        int holder, node;
+    };
+    std::vector<Step> steps;
+    ByChannel change;
+};
+Following find_following(GraphEdit& edit, const Node& conv) {
+    const int result = conv.outputs[0];
+    Following found{{}, ByChannel(static_cast<std::size_t>(edit.tensor(result).dims[1]))};
+    int holder = edit.index_of(conv);
+    for (int value = result;;) {
+        const Node* next = edit.only_reader(value);
         if (next == nullptr) {
-            return changed;
+            return found;
         }
         if (keeps_channels(edit, next)) {
-            holder = next;
-            continue;
+            holder = edit.index_of(*next);
+        } else if (const auto after = read_by_channel(edit, *next, value)) {
+            found.change.append(*after);
+            found.steps.push_back({holder, edit.index_of(*next)});
+        } else {
+            return found;
         }
-        const auto after = read_by_channel(edit, *next, value);
-        if (!after || !apply_after(weights, *after)) {
-            return changed;
-        }
-        holder->outputs[0] = next->outputs[0];
-        retire(*next);
-        edit.index();
-        changed = true;
+        value = next->outputs[0];
+    }
+}
+
+void take(GraphEdit& edit, const Following& following) {
+    for (const auto& [holder, node] : following.steps) {
+        Node changed = edit.node(holder);
+        changed.outputs[0] = edit.node(node).outputs[0];
+        edit.remove_node(node);
+        edit.replace_node(holder, std::move(changed));
     }
 }
 
 /// An operation by channel that makes a value which only one node reads.
 struct Before {
-    Node* node = nullptr;
-    int from = -1;
+    int node = -1, from = -1;
     ByChannel change{0};
 };
 std::optional<Before> read_before(GraphEdit& edit, int value) {
-    Node* node = edit.producer(value);
+    const Node* node = edit.producer(value);
     if (node == nullptr || node->inputs.size() != 2 || edit.only_reader(value) == nullptr) {
         return std::nullopt;
     }
@@ -251,14 +256,14 @@ std::optional<Before> read_before(GraphEdit& edit, int value) {
         return std::nullopt;
     }
     auto change = read_by_channel(edit, *node, from);
-    return change ? std::optional(Before{node, from, std::move(*change)}) : std::nullopt;
+    return change ? std::optional(Before{edit.index_of(*node), from, std::move(*change)})
+                  : std::nullopt;
 }
 
 bool all_are(const std::vector<double>& values, double wanted) {
     return std::all_of(values.begin(), values.end(), [&](double x) { return x == wanted; });
 }
 
-/// Padding is zero, which no factor changes but a shift would.
 bool pads_nothing(const Node& conv) {
     const auto pads = ints_attribute(conv, "pads");
     const std::string automatic = string_attribute(conv, "auto_pad", "NOTSET");
@@ -266,80 +271,112 @@ bool pads_nothing(const Node& conv) {
            std::all_of(pads.begin(), pads.end(), [](auto pad) { return pad == 0; });
 }
 
-/// Takes in what comes before a convolution; true if something did.
-bool take_preceding(GraphEdit& edit, Node& conv, Weights& weights) {
-    bool changed = false;
-    for (;;) {
-        const auto before = read_before(edit, conv.inputs[0]);
-        if (!before || (!pads_nothing(conv) && !all_are(before->change.shift, 0)) ||
-            !apply_before(weights, before->change)) {
-            return changed;
-        }
-        conv.inputs[0] = before->from;
-        retire(*before->node);
-        edit.index();
-        changed = true;
-    }
-}
+/// What comes before a convolution: nodes that go, and what it then reads. With padding, which is
+/// zero and which a factor leaves zero, x * a + b becomes x + b / a and a goes into the weights:
+/// `shift` is the node that adds then.
+struct Preceding {
+    std::vector<int> nodes;
+    int from = -1;
+    ByChannel change;
+    int shift = -1;
+    std::vector<float> shift_by;
+};
 
-/// a * x + b in front of a convolution with padding: x + b / a stays, a goes into the weights.
-Result<bool> take_factor_before_shift(GraphEdit& edit, Node& conv, Weights& weights) {
-    const auto shift = read_before(edit, conv.inputs[0]);
+void find_factor_before_shift(GraphEdit& edit, Preceding& found) {
+    const auto shift = read_before(edit, found.from);
     const auto factor =
         shift && all_are(shift->change.scale, 1) ? read_before(edit, shift->from) : std::nullopt;
     if (!factor || !all_are(factor->change.shift, 0)) {
-        return false;
+        return;
     }
-    std::vector<float> moved;
     for (std::size_t c = 0; c < factor->change.scale.size(); ++c) {
-        moved.push_back(static_cast<float>(shift->change.shift[c] / factor->change.scale[c]));
+        found.shift_by.push_back(
+            static_cast<float>(shift->change.shift[c] / factor->change.scale[c]));
     }
-    const auto finite = [](float x) { return std::isfinite(x); };
-    if (!std::all_of(moved.begin(), moved.end(), finite) ||
-        !apply_before(weights, factor->change)) {
-        return false;
+    if (all_finite(found.shift_by)) {
+        ByChannel all = factor->change;
+        all.append(found.change);
+        found.change = std::move(all);
+        found.nodes.push_back(factor->node);
+        found.shift = shift->node;
     }
-    Shape dims(edit.tensor(shift->from).dims.size() - 1, 1);
-    dims[0] = static_cast<std::int64_t>(moved.size());
-    const auto constant = edit.add_constant(shift->node->label + "/shift", dims, moved);
+}
+
+Preceding find_preceding(GraphEdit& edit, const Node& conv) {
+    const int x = conv.inputs[0];
+    Preceding found{{}, x, ByChannel(static_cast<std::size_t>(edit.tensor(x).dims[1])), -1, {}};
+    if (is_op(&conv, "ConvTranspose")) {
+        return found;
+    }
+    const bool shifts = pads_nothing(conv);
+    while (const auto before = read_before(edit, found.from)) {
+        if (!shifts && !all_are(before->change.shift, 0)) {
+            find_factor_before_shift(edit, found);
+            return found;
+        }
+        ByChannel all = before->change;
+        all.append(found.change);
+        found.change = std::move(all);
+        found.nodes.push_back(before->node);
+        found.from = before->from;
+    }
+    return found;
+}
+
+/// The Add that stays in front of a convolution, with what it adds now.
+qaicrt::Status change_shift(GraphEdit& edit, const Preceding& preceding) {
+    const Node& old = edit.node(preceding.shift);
+    const Node& factor = edit.node(preceding.nodes.back());
+    const int from = factor.inputs[edit.is_constant(factor.inputs[0]) ? 1 : 0];
+    Shape dims(edit.tensor(from).dims.size() - 1, 1);
+    dims[0] = static_cast<std::int64_t>(preceding.shift_by.size());
+    const auto constant = edit.add_constant(old.label + "/shift", dims, preceding.shift_by);
     if (!constant) {
         return pass_out_of_memory();
     }
-    *shift->node = make_node("", "Add", kMaxOpset, shift->node->label, {factor->from, *constant},
-                             shift->node->outputs);
-    retire(*factor->node);
-    edit.index();
-    return true;
+    edit.replace_node(preceding.shift,
+                      make_node("", "Add", kMaxOpset, old.label, {from, *constant}, old.outputs));
+    return {};
 }
 
-Result<bool> fold_into(GraphEdit& edit, Node& conv) {
-    if (conv.outputs.empty() || conv.inputs.size() < 2) {
-        return false;
-    }
-    auto weights = read_weights(edit, conv);
-    if (!weights) {
-        return false;
-    }
-    const bool after = take_following(edit, conv, *weights);
-    bool before = false;
-    if (!weights->transposed) {
-        before = take_preceding(edit, conv, *weights);
-        QAICRT_TRY(const bool factor, take_factor_before_shift(edit, conv, *weights));
-        before = before || factor;
-    }
-    if (!after && !before) {
-        return false;
-    }
-    const std::string name = conv.label;
-    const Shape dims = edit.tensor(conv.inputs[1]).dims;
-    const auto w = edit.add_constant(name + "/weights", dims, weights->w);
+qaicrt::Status change_weights(GraphEdit& edit, int conv, int x, const Weights& weights) {
+    Node changed = edit.node(conv);
+    const Shape dims = edit.tensor(changed.inputs[1]).dims;
+    const auto w = edit.add_constant(changed.label + "/weights", dims, weights.w);
     const auto bias = edit.add_constant(
-        name + "/bias", {static_cast<std::int64_t>(weights->bias.size())}, weights->bias);
+        changed.label + "/bias", {static_cast<std::int64_t>(weights.bias.size())}, weights.bias);
     if (!w || !bias) {
         return pass_out_of_memory();
     }
-    conv.inputs = {conv.inputs[0], *w, *bias};
-    edit.index();
+    changed.inputs = {x, *w, *bias};
+    edit.replace_node(conv, std::move(changed));
+    return {};
+}
+
+Result<bool> fold_into(GraphEdit& edit, int index) {
+    const Node& conv = edit.node(index);
+    if (!is_convolution(conv) || !has_known_weights(edit, conv)) {
+        return false;
+    }
+    const Following following = find_following(edit, conv);
+    const Preceding preceding = find_preceding(edit, conv);
+    if (following.steps.empty() && preceding.nodes.empty()) {
+        return false;
+    }
+    Weights weights = read_weights(edit, conv);
+    apply_before(weights, preceding.change);
+    apply_after(weights, following.change);
+    if (!all_finite(weights.w) || !all_finite(weights.bias)) {
+        return false;
+    }
+    QAICRT_CHECK(change_weights(edit, index, preceding.from, weights));
+    if (preceding.shift >= 0) {
+        QAICRT_CHECK(change_shift(edit, preceding));
+    }
+    for (const int node : preceding.nodes) {
+        edit.remove_node(node);
+    }
+    take(edit, following);
     return true;
 }
 
@@ -348,7 +385,7 @@ Result<bool> fold_into(GraphEdit& edit, Node& conv) {
 Result<bool> fuse_batch_norm(GraphEdit& edit) {
     bool changed = false;
     for (std::size_t n = 0; n < edit.graph().nodes.size(); ++n) {
-        QAICRT_TRY(const bool folded, fold_into(edit, edit.graph().nodes[n]));
+        QAICRT_TRY(const bool folded, fold_into(edit, static_cast<int>(n)));
         changed = changed || folded;
     }
     return changed;

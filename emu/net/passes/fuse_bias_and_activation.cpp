@@ -82,9 +82,11 @@ Node make_fused(const Node& conv) {
     return fused;
 }
 
+/// Weights decoded from MX codes keep Conv, whose sums have the card's order.
 bool is_float_conv(GraphEdit& edit, const Node& node) {
     return (is_op(&node, "Conv") || is_op(&node, "ConvTranspose")) &&
-           edit.tensor(node.outputs[0]).type == ElemType::kFloat;
+           edit.tensor(node.outputs[0]).type == ElemType::kFloat &&
+           !edit.value(node.inputs[1]).from_mx;
 }
 
 /// The fused node stands where the last node stood that it takes in: what is added is known there.

@@ -337,7 +337,7 @@ void replace_transposed(Match& match, Node made, const std::vector<std::int64_t>
     }
     const int in = edit.add_value(label + "/moved", ElemType::kFloat, moved);
     const int out = edit.add_value(label + "/normalised", ElemType::kFloat, moved);
-    const int place = static_cast<int>(&match.last() - edit.graph().nodes.data());
+    const int place = edit.index_of(match.last());
     match.replace_by(transpose("", out, -1, back));
     made.inputs[0] = in;
     made.outputs = {out};

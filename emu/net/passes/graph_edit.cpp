@@ -89,14 +89,48 @@ std::optional<float> GraphEdit::scalar(int index) {
 }
 
 void GraphEdit::replace_value(int from, int to, std::int64_t opset) {
-    for (Node& node : graph_.nodes) {
-        std::replace(node.inputs.begin(), node.inputs.end(), from, to);
+    std::vector<int> moved;
+    moved.swap(readers_[static_cast<std::size_t>(from)]);
+    for (const int reader : moved) {
+        auto& inputs = node(reader).inputs;
+        std::replace(inputs.begin(), inputs.end(), from, to);
     }
-    Node* const maker = producer(from);
+    auto& all = readers_[static_cast<std::size_t>(to)];
+    all.insert(all.end(), moved.begin(), moved.end());
+    const Node* const maker = producer(from);
     if (value(from).is_output && maker != nullptr) {
-        *maker = make_node("", "Identity", opset, maker->label, {to}, {from});
+        replace_node(index_of(*maker),
+                     make_node("", "Identity", opset, maker->label, {to}, {from}));
     }
-    index();
+}
+
+void GraphEdit::replace_node(int index, Node replacement) {
+    Node& place = node(index);
+    for (const int input : place.inputs) {
+        if (input >= 0) {
+            auto& all = readers_[static_cast<std::size_t>(input)];
+            const auto entry = std::find(all.begin(), all.end(), index);
+            if (entry != all.end()) {
+                all.erase(entry);
+            }
+        }
+    }
+    for (const int output : place.outputs) {
+        if (output >= 0 && producer_[static_cast<std::size_t>(output)] == index) {
+            producer_[static_cast<std::size_t>(output)] = -1;
+        }
+    }
+    place = std::move(replacement);
+    for (const int input : place.inputs) {
+        if (input >= 0) {
+            readers_[static_cast<std::size_t>(input)].push_back(index);
+        }
+    }
+    for (const int output : place.outputs) {
+        if (output >= 0) {
+            producer_[static_cast<std::size_t>(output)] = index;
+        }
+    }
 }
 
 void GraphEdit::insert_node(std::size_t before, Node node) {

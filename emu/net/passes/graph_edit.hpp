@@ -50,6 +50,11 @@ class GraphEdit {
     /// `from` out, it becomes an Identity of `to` (a view, which costs nothing).
     void replace_value(int from, int to, std::int64_t opset);
 
+    /// Puts another node in the place of one.
+    void replace_node(int index, Node node);
+    /// Nothing finds the node any more; its place stays empty until the pass is over.
+    void remove_node(int index) { replace_node(index, {}); }
+    int index_of(const Node& node) const { return static_cast<int>(&node - graph_.nodes.data()); }
     /// Adds a node in front of the node at `before`. Indices of later nodes move by one.
     void insert_node(std::size_t before, Node node);
     /// Counts readers and producers again; call after changing inputs or outputs of nodes by hand.

@@ -21,7 +21,7 @@ bool is_float(GraphEdit& edit, int value) {
 
 void Match::extend_to(const Node& reader) {
     nodes_.push_back(last_);
-    last_ = index_of(reader);
+    last_ = edit_->index_of(reader);
 }
 
 Node* Match::take(int value, std::string_view op_type) {
@@ -55,23 +55,14 @@ bool Match::is_closed() const {
 }
 
 void Match::replace_by(Node made) {
-    Node& place = last();
-    made.label = place.label;
-    made.outputs = place.outputs;
-    place = std::move(made);
+    made.label = last().label;
+    made.outputs = last().outputs;
     for (const int n : nodes_) {
         if (n != last_) {
-            retire(edit_->node(n));
+            edit_->remove_node(n);
         }
     }
-    edit_->index();
-}
-
-void retire(Node& node) {
-    node.op_type.clear();
-    node.inputs.clear();
-    node.outputs.clear();
-    node.attributes.clear();
+    edit_->replace_node(last_, std::move(made));
 }
 
 bool is_near(double a, double b) {
@@ -139,18 +130,19 @@ std::optional<Affine> take_affine_step(Match& match, int value) {
 
 Affine take_affine(Match& match, int value) {
     Affine all{value};
-    for (bool top = true;; top = false) {
+    for (int depth = 0; depth < kMaxDepth; ++depth) {
         // What the last node makes may have any number of readers.
-        const bool at_last = top && match.edit().producer(value) == &match.last();
+        const bool at_last = match.edit().producer(all.base) == &match.last();
         if (!at_last && match.edit().only_reader(all.base) == nullptr) {
-            return all;
+            break;
         }
         const auto step = take_affine_step(match, all.base);
         if (!step) {
-            return all;
+            break;
         }
         all = {step->base, all.scale * step->scale, all.offset + all.scale * step->offset};
     }
+    return all;
 }
 
 namespace {
@@ -264,7 +256,7 @@ bool is_view(const Node* node) {
 }
 
 int take_views(Match& match, int value) {
-    while (is_view(match.edit().producer(value))) {
+    for (int depth = 0; depth < kMaxDepth && is_view(match.edit().producer(value)); ++depth) {
         const Node* view = match.edit().producer(value);
         match.add(*view);
         value = view->inputs[0];

@@ -18,7 +18,7 @@ namespace qaicnet {
 /// works on a copy. Only nodes with FLOAT results are ever taken.
 class Match {
   public:
-    Match(GraphEdit& edit, const Node& last) : edit_(&edit), last_(index_of(last)) {}
+    Match(GraphEdit& edit, const Node& last) : edit_(&edit), last_(edit.index_of(last)) {}
 
     GraphEdit& edit() const noexcept { return *edit_; }
     Node& last() const { return edit_->node(last_); }
@@ -27,7 +27,7 @@ class Match {
 
     /// The node that makes `value`, if it is such an operator; it belongs to the pattern then.
     Node* take(int value, std::string_view op_type);
-    void add(const Node& node) { nodes_.push_back(index_of(node)); }
+    void add(const Node& node) { nodes_.push_back(edit_->index_of(node)); }
     /// Number of nodes, the last one included.
     std::size_t size() const noexcept { return nodes_.size() + 1; }
     /// Nobody outside reads what the inner nodes make.
@@ -36,18 +36,12 @@ class Match {
     void replace_by(Node made);
 
   private:
-    int index_of(const Node& node) const {
-        return static_cast<int>(&node - edit_->graph().nodes.data());
-    }
     bool has(int node) const;
 
     GraphEdit* edit_;
     int last_;
     std::vector<int> nodes_;  ///< inner nodes; one may be there twice
 };
-
-/// Nothing reads or finds the node any more; the loader drops it after the pass.
-void retire(Node& node);
 
 /// Equal but for the rounding of constants to FLOAT; 0 only equals 0.
 bool is_near(double a, double b);

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace qaicnet {
 
@@ -168,7 +169,7 @@ int behind_views(GraphEdit& edit, int value) {
     return value;
 }
 
-Result<bool> simplify(GraphEdit& edit, Node& node) {
+Result<bool> simplify(GraphEdit& edit, const Node& node) {
     const auto unchanged = unchanged_input(edit, node);
     if (!unchanged) {
         return false;
@@ -189,9 +190,9 @@ Result<bool> simplify(GraphEdit& edit, Node& node) {
     if (!list) {
         return pass_out_of_memory();
     }
-    node = make_node("", "Reshape", kMaxOpset, node.label, {source, *list}, {out});
-    set_attribute(node, "allowzero", std::int64_t{1});
-    edit.index();
+    Node view = make_node("", "Reshape", kMaxOpset, node.label, {source, *list}, {out});
+    set_attribute(view, "allowzero", std::int64_t{1});
+    edit.replace_node(edit.index_of(node), std::move(view));
     return true;
 }
 

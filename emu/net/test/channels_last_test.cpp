@@ -50,6 +50,15 @@ TEST(FmaTile, IsAChainOfFusedMultiplyAdds) {
                     << length << " " << rows;
             }
         }
+        for (std::size_t rows = 1; rows <= fma_rows(); ++rows) {
+            auto half = numbers(kMaxFmaRows * kPanelColumns, 3);
+            auto whole = half;
+            fma_half_tile(table.data(), runs, length, rows, panel.data(), half.data(), true);
+            fma_tile_reference(table.data(), runs, length, rows, panel.data(), whole.data(), true);
+            for (std::size_t i = 0; i < rows * kPanelColumns; ++i) {
+                EXPECT_TRUE(i % kPanelColumns >= 8 || half[i] == whole[i]) << i;
+            }
+        }
         std::vector<float> row(5 * kPanelColumns, 0.5F);
         const auto panels = numbers(5 * (length + 1) * kPanelColumns, 4);
         auto expected = row;
@@ -254,6 +263,18 @@ TEST(FusedConv, AgreesWithOnnxsConvolutions) {
          .activation = "Gelu"},
         {.x = {1, 9, 6, 5}, .w = {9, 1, 3, 3}, .group = 9, .strides = {2, 2}, .transposed = true},
         {.x = {1, 4, 7}, .w = {4, 2, 2}, .strides = {3}, .transposed = true, .activation = "Elu"},
+        {.x = {2, 24, 5, 6},
+         .w = {24, 1, 2, 2},
+         .strides = {2, 2},
+         .transposed = true,
+         .activation = "Sigmoid"},
+        {.x = {2, 6, 3, 4, 5},
+         .w = {6, 11, 2, 1, 3},
+         .strides = {2, 1, 3},
+         .transposed = true,
+         .addend = true,
+         .activation = "Relu"},
+        {.x = {1, 16, 40, 1}, .w = {24, 16, 5, 1}, .pads = {2, 0, 2, 0}},
         {.x = {1, 20, 20, 3}, .w = {20, 1, 17, 17}, .group = 20, .pads = {8, 8, 8, 8}},
     };
     unsigned seed = 1;

@@ -105,7 +105,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     qaicnet::LoadOptions options;
     options.max_bytes = kMaxBytes;
     options.symbols = {{"N", 2}, {"batch", 1}};
-    (void)qaicnet::find_unsupported(**model);
     for (const bool passes : {true, false}) {
         options.passes = passes;
         const auto network = qaicnet::Network::load(**model, constants, options);

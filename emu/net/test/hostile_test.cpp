@@ -46,7 +46,7 @@ NodeBuilder culprit(ModelBuilder& m) {
 
 TEST(Hostile, AxesOutsideTheRank) {
     for (const std::int64_t axis : {std::int64_t{3}, std::int64_t{-4}, kMost, kLeast}) {
-        for (const char* op : {"Softmax", "LogSoftmax", "ArgMax", "Concat", "Split", "Hardmax"}) {
+        for (const char* op : {"Softmax", "LogSoftmax", "ArgMax", "Concat", "Split"}) {
             ModelBuilder m = with_lists(op, {2, 3, 4}, {});
             culprit(m).attr("axis", axis);
             if (op == std::string("Split")) {
@@ -59,7 +59,6 @@ TEST(Hostile, AxesOutsideTheRank) {
                            "axis", op);
         }
     }
-    expect_refused(with_lists("ReduceSum", {2, 3}, {{0, 0}}), "axis", "an axis reduced twice");
     expect_refused(with_lists("Unsqueeze", {2, 3}, {{1, 1}}), "twice", "an axis added twice");
 }
 
@@ -260,7 +259,7 @@ TEST(Hostile, SumsThatNeverEndAreRefusedAtLoad) {
     }
     m.node("Einsum", {"a", "b", "c", "d"}, {"y"}, "culprit").attr("equation", "i,j,k,l->");
     m.output("y");
-    expect_refused(m, "would take hours", "2^64 terms");
+    expect_refused(m, "its sums have", "2^64 terms");
     ModelBuilder conv;
     conv.input("x", ElemType::kFloat, {1, 1, 1 << 26});
     conv.input("w", ElemType::kFloat, {1, 1, 1 << 25});
@@ -287,17 +286,11 @@ TEST(Hostile, LoadDoesNotComputeForLong) {
 
 TEST(Hostile, EmptyTensorsWithLongAxesTakeNoTime) {
     constexpr std::int64_t kLong = std::int64_t{1} << 46;
-    for (const char* op : {"Softmax", "CumSum", "Relu", "LayerNormalization", "Transpose", "TopK",
-                           "Hardmax", "LogSoftmax", "Trilu"}) {
+    for (const char* op :
+         {"Softmax", "CumSum", "Relu", "Transpose", "TopK", "LogSoftmax", "Trilu"}) {
         const bool has_list = op == std::string("CumSum") || op == std::string("TopK");
-        ModelBuilder m = with_lists(op, {kLong, 2, 0}, {});
-        if (has_list) {
-            m = with_lists(op, {kLong, 2, 0}, {{0}});
-        }
-        if (op == std::string("LayerNormalization")) {
-            m.constant<float>("scale", {1}, Reals{1});
-            culprit(m).proto()->add_input("scale");
-        }
+        const ModelBuilder m = with_lists(
+            op, {kLong, 2, 0}, has_list ? std::vector<Values>{{0}} : std::vector<Values>{});
         auto network = load(m);
         ASSERT_TRUE(network) << op << ": " << network.error().message;
         EXPECT_EQ(run_bytes(**network, {{}})->at(0).size(), 0U) << op;
@@ -411,7 +404,10 @@ TEST(Hostile, NamesStayOnOneLine) {
     m.node("Add", {"x", "gh\nost\x1b[31m"}, {"y"}, "cul\r\nprit\x07");
     m.output("y");
     const std::string error = load_error(m);
-    EXPECT_NE(error.find("'cul?" "?prit?'"), std::string::npos) << error;
+    EXPECT_NE(error.find("'cul?"
+                         "?prit?'"),
+              std::string::npos)
+        << error;
     for (const char c : error) {
         EXPECT_GE(static_cast<unsigned char>(c), 0x20U) << error;
     }

@@ -35,6 +35,15 @@ float documented_dot(const float* a, const float* b, std::size_t stride, std::si
     return sum;
 }
 
+/// A FLOAT sum: one chain of fused multiply-adds.
+float chained_dot(const float* a, const float* b, std::size_t stride, std::size_t k) {
+    float sum = 0;
+    for (std::size_t i = 0; i < k; ++i) {
+        sum = std::fma(a[i], b[i * stride], sum);
+    }
+    return sum;
+}
+
 TEST(MatMulOrder, EveryTileShapeFollowsTheReference) {
     for (const std::size_t k : {0u, 1u, 31u, 32u, 33u, 64u, 100u, 257u}) {
         const auto a = values(kTileRows * (k + 3), 1);
@@ -60,7 +69,7 @@ TEST(MatMulOrder, MatMulAndGemmFollowItBitForBit) {
         const auto b = values(k * n, 4);
         std::vector<float> expected(m * n);
         for (std::size_t i = 0; i < m * n; ++i) {
-            expected[i] = documented_dot(&a[i / n * k], &b[i % n], n, k);
+            expected[i] = chained_dot(&a[i / n * k], &b[i % n], n, k);
         }
         const Dims a_dims{static_cast<std::int64_t>(m), static_cast<std::int64_t>(k)};
         const Dims b_dims{static_cast<std::int64_t>(k), static_cast<std::int64_t>(n)};
@@ -97,6 +106,26 @@ std::vector<float> floats(const std::vector<Half>& in) {
     std::vector<float> out(in.size());
     widen(in.data(), out.data(), in.size());
     return out;
+}
+
+TEST(Fp16, ProductsHaveTheCardsOrderBitForBit) {
+    const std::size_t m = 9;
+    const std::size_t n = 47;
+    const std::size_t k = 96;
+    const auto a = halves(values(m * k, 3));
+    const auto b = halves(values(k * n, 4));
+    const auto wide_a = floats(a);
+    const auto wide_b = floats(b);
+    std::vector<float> expected(m * n);
+    for (std::size_t i = 0; i < m * n; ++i) {
+        expected[i] = documented_dot(&wide_a[i / n * k], &wide_b[i % n], n, k);
+    }
+    ModelBuilder model;
+    model.input("a", ElemType::kFloat16, {m, k});
+    model.constant<Half>("b", {k, n}, b);
+    model.node("MatMul", {"a", "b"}, {"y"});
+    model.output("y");
+    EXPECT_EQ(floats(run<Half>(model, {bytes_of(a)})), floats(halves(expected)));
 }
 
 TEST(Fp16, AProductIsSummedInFp32AndRoundedOnce) {

@@ -132,6 +132,33 @@ TEST(Mx, ItIsDecodedAtLoad) {
     EXPECT_EQ((*network)->steps(), (std::vector<std::string>{"Gemm:fc"}));
 }
 
+/// FLOAT products are chains of fused multiply-adds elsewhere; here the card's blocks of 32.
+TEST(Mx, ProductsWithDecodedWeightsHaveTheCardsOrder) {
+    const auto profile = qaicmx::profile_by_name("aic100").value();
+    const std::size_t k = 96;
+    const Packed packed = quantise(profile, samples(5 * k), 5, k);
+    ModelBuilder m = mx_model(packed, profile, {5, static_cast<std::int64_t>(k)}, 1,
+                              static_cast<std::int64_t>(k / 32), ElemType::kFloat);
+    m.model.mutable_graph()->clear_output();
+    m.input("x", ElemType::kFloat, {3, static_cast<std::int64_t>(k)});
+    m.node("Transpose", {"y"}, {"t"});
+    m.node("MatMul", {"x", "t"}, {"z"});
+    m.output("z");
+    const auto x = samples(3 * k);
+    std::vector<float> expected(3 * 5, 0.0F);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        for (std::size_t block = 0; block < k; block += 32) {
+            float part = 0;
+            for (std::size_t e = block; e < block + 32; ++e) {
+                const float product = x[i / 5 * k + e] * packed.decoded[i % 5 * k + e];
+                part += product;
+            }
+            expected[i] += part;
+        }
+    }
+    EXPECT_EQ(run<float>(m, {bytes_of(x)}), expected);
+}
+
 TEST(Mx, SizesThatDoNotFitAndUnknownFormatsAreRefused) {
     const auto profile = qaicmx::profile_by_name("aic100").value();
     Packed packed = quantise(profile, samples(64), 2, 32);

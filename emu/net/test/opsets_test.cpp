@@ -213,5 +213,25 @@ TEST(Opsets, GatherGivesTheIndicesShape) {
     EXPECT_EQ((*network)->outputs()[0].dims, (Dims{2, 2, 2, 4}));
 }
 
+TEST(Opsets, ASingleZeroPointMayDifferFromTheScaleInRank) {
+    const auto loads = [](const Dims& scale, const Dims& zero) {
+        ModelBuilder m(18);
+        m.input("x", ElemType::kInt8, {4});
+        const auto count = [](const Dims& dims) {
+            return dims.empty() ? std::size_t{1} : static_cast<std::size_t>(dims[0]);
+        };
+        m.constant<float>("s", scale, std::vector<float>(count(scale), 0.5F));
+        m.constant<std::int8_t>("z", zero, std::vector<std::int8_t>(count(zero), 1));
+        m.node("DequantizeLinear", {"x", "s", "z"}, {"y"}).attr("axis", 0);
+        m.output("y");
+        return static_cast<bool>(load(m));
+    };
+    EXPECT_TRUE(loads({}, {1}));
+    EXPECT_TRUE(loads({1}, {}));
+    EXPECT_TRUE(loads({4}, {4}));
+    EXPECT_FALSE(loads({4}, {1}));
+    EXPECT_FALSE(loads({}, {4}));
+}
+
 }  // namespace
 }  // namespace qaicnet::test

@@ -284,5 +284,70 @@ TEST(FuseBiasAndActivation, SumsOfOtherShapesStay) {
     EXPECT_EQ(constant.ops(kFuse), (Names{"FusedConv", "Add"}));
 }
 
+TEST(FuseBiasAndActivation, WeightsFromMxCodesKeepTheirConvolution) {
+    ConvModel c;
+    c.batch_norm("a", "y");
+    c.m.output("y");
+    Budget budget(std::uint64_t{1} << 30);
+    auto graph = import_model(c.m.model, {}, {}, budget);
+    ASSERT_TRUE(graph);
+    for (Node& node : graph->nodes) {
+        NodeContext context(*graph, node, budget);
+        ASSERT_TRUE(node.op->infer(context));
+    }
+    for (Value& value : graph->values) {
+        value.from_mx = value.name == "w_a";
+    }
+    GraphEdit edit(*graph, budget);
+    for (const Pass pass : {fuse_batch_norm, fuse_bias_and_activation}) {
+        const auto changed = pass(edit);
+        ASSERT_TRUE(changed);
+        EXPECT_FALSE(*changed);
+    }
+}
+
+// --- all passes together
+
+Floats outputs_of(const ModelBuilder& m, bool passes, std::vector<std::string>& steps) {
+    LoadOptions options;
+    options.passes = passes;
+    auto network = load(m, options);
+    EXPECT_TRUE(network) << network.error().message;
+    if (!network) {
+        return {};
+    }
+    steps = (*network)->steps();
+    const auto x = random_floats(240, 1, -2, 2);
+    const auto z = random_floats(360, 2, -2, 2);
+    const auto out = run_bytes(**network, {bytes_of(x), bytes_of(z)});
+    EXPECT_TRUE(out) << out.error().message;
+    return out ? as_vector<float>((*out)[0]) : Floats();
+}
+
+TEST(AllPasses, ConvolutionWithEverythingAroundItIsOneStep) {
+    for (const char* activation :
+         {"Relu", "Clip", "LeakyRelu", "Elu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh"}) {
+        ConvModel c("Conv", 2);
+        c.m.input("z", ElemType::kFloat, {2, 6, 5, 6});
+        c.batch_norm("a", "n");
+        c.m.node("Add", {"z", "n"}, {"s"});
+        c.m.node(activation, {"s"}, {"y"});
+        c.m.output("y");
+        std::vector<std::string> before;
+        std::vector<std::string> after;
+        const Floats plain = outputs_of(c.m, false, before);
+        const Floats lowered = outputs_of(c.m, true, after);
+        EXPECT_EQ(before.size(), 4U);
+        EXPECT_EQ(std::count(after.begin(), after.end(), "FusedConv:a"), 1) << activation;
+        EXPECT_TRUE(std::all_of(after.begin(), after.end(), [](const std::string& step) {
+            return step.starts_with("FusedConv:") || step.starts_with("Transpose:");
+        })) << activation;
+        ASSERT_EQ(plain.size(), lowered.size());
+        for (std::size_t i = 0; i < plain.size(); ++i) {
+            ASSERT_NEAR(plain[i], lowered[i], 1e-4F) << activation << " at " << i;
+        }
+    }
+}
+
 }  // namespace
 }  // namespace qaicnet::test

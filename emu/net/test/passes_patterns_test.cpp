@@ -246,6 +246,20 @@ TEST(FusePatterns, OtherTypesAreLeftAlone) {
     EXPECT_EQ(f.fused(), (Names{"Add", "Clip", "Mul", "Div"}));
 }
 
+TEST(FusePatterns, LoadingRunsThePasses) {
+    Formula f(kDims);
+    const auto clip = f.op("Clip", {f.op("Add", {"x", f.c(3)}), f.c(0), f.c(6)});
+    f.op("Div", {f.op("Mul", {"x", clip}), f.c(6)});
+    f.m.output(f.last());
+    LoadOptions plain;
+    plain.passes = false;
+    const auto before = load(f.m, plain);
+    const auto after = load(f.m);
+    ASSERT_TRUE(before && after);
+    EXPECT_EQ((*before)->steps(), (Names{"Add:v1", "Clip:v4", "Mul:v5", "Div:v7"}));
+    EXPECT_EQ((*after)->steps(), Names{"HardSwish:v7"});
+}
+
 // --- norms
 
 /// x - mean; the mean by ReduceMean.

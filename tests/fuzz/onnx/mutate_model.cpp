@@ -198,13 +198,13 @@ class Mutation {
 
     /// The node becomes the one node of both branches of an If.
     void move_into_branch() {
-        if (node_->output_size() == 0 || node_->op_type() == "If") {
+        const Names names = known_names(*graph_);
+        if (node_->output_size() == 0 || node_->op_type() == "If" || names.empty()) {
             return;
         }
         const onnx::NodeProto inner = *node_;
         node_->Clear();
         node_->set_op_type("If");
-        const Names names = known_names(*graph_);
         node_->add_input(names[random_.below(names.size())]);
         for (const char* name : {"then_branch", "else_branch"}) {
             auto& attribute = *node_->add_attribute();
