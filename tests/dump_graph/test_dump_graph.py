@@ -168,14 +168,14 @@ class DumpGraph(unittest.TestCase):
 
     def test_a_branch_that_does_not_fit_fails_when_it_is_taken(self):
         wide = helper.make_graph([helper.make_node("Add", ["x", "three"], ["wide"])], "wide", [],
-                                 [helper.make_tensor_value_info("wide", TensorProto.FLOAT, None)],
+                                 [helper.make_tensor_value_info("wide", TensorProto.FLOAT, ["w"])],
                                  [constant("three", np.ones(3, np.float32))])
         fits = helper.make_graph([helper.make_node("Relu", ["x"], ["fits"])], "fits", [],
-                                 [helper.make_tensor_value_info("fits", TensorProto.FLOAT, None)])
+                                 [helper.make_tensor_value_info("fits", TensorProto.FLOAT, ["n"])])
         graph = helper.make_graph([helper.make_node("If", ["c"], ["y"], name="choice", then_branch=fits, else_branch=wide)], "g",
                                   [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"]),
                                    helper.make_tensor_value_info("c", TensorProto.BOOL, [])],
-                                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+                                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["y_size"])])
         path = self.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
         inputs = {"x": np.array([-1, 2, -3, 4], np.float32), "c": np.array(True)}
         card, lowered = self.run_card(path, inputs, "-onnx-define-symbol=n,4")

@@ -22,18 +22,33 @@ using qaicrt::Status;
 
 namespace {
 
-bool has_form(const Node& node, std::int64_t opset) {
+/// An attribute that changes nothing and need not be said: allowzero of a Reshape to sizes other
+/// than 0, which opset 14 brought.
+bool is_neutral(const Graph& graph, const Node& node, const Attribute& attribute) {
+    if (node.op_type != "Reshape" || attribute.name != "allowzero") {
+        return false;
+    }
+    const Value& shape = graph.values[static_cast<std::size_t>(node.inputs[1])];
+    if (!shape.constant || shape.tensor.type != ElemType::kInt64) {
+        return false;
+    }
+    const auto* sizes = as<std::int64_t>(shape.constant->data());
+    return std::find(sizes, sizes + shape.tensor.count(), 0) == sizes + shape.tensor.count();
+}
+
+bool has_form(const Graph& graph, const Node& node, std::int64_t opset) {
     const OpDef* op = find_op("", node.op_type, opset);
     const std::size_t inputs = node.op_type == "If" ? 1 : node.inputs.size();  // or captured
     return op != nullptr && inputs >= op->min_inputs && inputs <= op->max_inputs &&
            node.outputs.size() <= op->max_outputs &&
-           std::all_of(node.attributes.begin(), node.attributes.end(),
-                       [&](const Attribute& a) { return understands(*op, a.name); });
+           std::all_of(node.attributes.begin(), node.attributes.end(), [&](const Attribute& a) {
+               return understands(*op, a.name) || is_neutral(graph, node, a);
+           });
 }
 
 /// The oldest opset, not below the model's, in which the node means the same. Nodes of the model
 /// are older; those of passes may have any opset that has their form.
-std::int64_t oldest_opset(const Node& node, std::int64_t model) {
+std::int64_t oldest_opset(const Graph& graph, const Node& node, std::int64_t model) {
     std::int64_t oldest = model;
     if (node.op_type == "Softmax" || node.op_type == "LogSoftmax") {
         oldest =
@@ -42,7 +57,7 @@ std::int64_t oldest_opset(const Node& node, std::int64_t model) {
         oldest = std::max<std::int64_t>(oldest, node.opset >= 21 ? 21 : 1);  // likewise
     }
     std::int64_t opset = std::max(node.opset, model);
-    while (opset > oldest && opset <= node.opset && has_form(node, opset - 1)) {
+    while (opset > oldest && opset <= node.opset && has_form(graph, node, opset - 1)) {
         --opset;
     }
     return opset;
@@ -86,9 +101,11 @@ class Converter {
                 QAICRT_CHECK((this->*change.apply)(node));
             }
         }
-        if (!has_form(node, opset_)) {
+        if (!has_form(graph_, node, opset_)) {
             return no_form(node);
         }
+        std::erase_if(node.attributes,
+                      [&](const Attribute& a) { return is_neutral(graph_, node, a); });
         node.op = find_op("", node.op_type, opset_);
         node.opset = opset_;
         return {};
@@ -341,7 +358,7 @@ void for_each_node(const Graph& graph, const Visit& visit) {
         if (is_folded(graph, node)) {
             continue;
         }
-        visit(node);
+        visit(graph, node);
         for (const Attribute& attribute : node.attributes) {
             if (attribute.graph != nullptr && attribute.graph->lowered != nullptr) {
                 for_each_node(*attribute.graph->lowered, visit);
@@ -361,8 +378,9 @@ bool is_folded(const Graph& graph, const Node& node) {
 std::int64_t common_opset(const Graph& graph) {
     constexpr std::int64_t kUnlessTheModelSays = 13;
     std::int64_t opset = graph.opset == 0 ? kUnlessTheModelSays : graph.opset;
-    for_each_node(graph, [&](const Node& node) {
-        opset = node.domain.empty() ? oldest_opset(node, opset) : opset_of_function(node, opset);
+    for_each_node(graph, [&](const Graph& around, const Node& node) {
+        opset = node.domain.empty() ? oldest_opset(around, node, opset)
+                                    : opset_of_function(node, opset);
         // What stands in for a branch that does not fit needs ConstantOfShape.
         opset = node.op_type == "If" ? std::max<std::int64_t>(opset, 9) : opset;
     });
