@@ -26,6 +26,11 @@ QAICNET_INLINE void load(Vector& to, const float* from) noexcept {
     std::memcpy(&to, from, sizeof(to));
 }
 
+template <class Vector>
+QAICNET_INLINE void store(const Vector& from, float* to) noexcept {
+    std::memcpy(to, &from, sizeof(from));
+}
+
 /// The first `kColumns` of a panel's 16 columns.
 template <std::size_t Bytes, std::size_t kColumns, std::size_t Rows>
 QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t length,
@@ -33,9 +38,14 @@ QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t
     using Vector = typename Lanes<Bytes>::Vector;
     constexpr std::size_t kVectors = kColumns / Lanes<Bytes>::kCount;
     Vector sum[Rows][kVectors] = {};
+    if (add) {
 #pragma GCC unroll 12
-    for (std::size_t r = 0; add && r < Rows; ++r) {
-        std::memcpy(sum[r], tile + r * kPanelColumns, sizeof(sum[r]));
+        for (std::size_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < kVectors; ++v) {
+                load(sum[r][v], tile + r * kPanelColumns + v * Lanes<Bytes>::kCount);
+            }
+        }
     }
     for (std::size_t t = 0; t < count; ++t) {
         const FmaRun& run = runs[t];
@@ -63,7 +73,10 @@ QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t
     }
 #pragma GCC unroll 12
     for (std::size_t r = 0; r < Rows; ++r) {
-        std::memcpy(tile + r * kPanelColumns, sum[r], sizeof(sum[r]));
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) {
+            store(sum[r][v], tile + r * kPanelColumns + v * Lanes<Bytes>::kCount);
+        }
     }
 }
 
@@ -87,7 +100,13 @@ QAICNET_INLINE void row_body(const float* a, std::size_t k, const float* panel, 
     constexpr std::size_t kVectors = Lanes<Bytes>::kPerPanel;
     Vector sum[Panels][kVectors] = {};
     if (add) {
-        std::memcpy(sum, out, sizeof(sum));
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < Panels; ++p) {
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < kVectors; ++v) {
+                load(sum[p][v], out + p * kPanelColumns + v * Lanes<Bytes>::kCount);
+            }
+        }
     }
     for (std::size_t i = 0; i < k; ++i) {
         const float left = a[i];
@@ -101,7 +120,13 @@ QAICNET_INLINE void row_body(const float* a, std::size_t k, const float* panel, 
             }
         }
     }
-    std::memcpy(out, sum, sizeof(sum));
+#pragma GCC unroll 4
+    for (std::size_t p = 0; p < Panels; ++p) {
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) {
+            store(sum[p][v], out + p * kPanelColumns + v * Lanes<Bytes>::kCount);
+        }
+    }
 }
 
 template <std::size_t Bytes>
@@ -125,7 +150,10 @@ QAICNET_INLINE void depthwise_body(const DepthwiseLine& l, std::size_t x, std::s
     if (l.start != nullptr) {
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < Width; ++i) {
-            std::memcpy(sum[i], l.start + c, sizeof(sum[i]));
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < Vectors; ++v) {
+                load(sum[i][v], l.start + c + v * kLanes);
+            }
         }
     }
     for (std::size_t t = 0; t < l.taps; ++t) {
@@ -134,7 +162,10 @@ QAICNET_INLINE void depthwise_body(const DepthwiseLine& l, std::size_t x, std::s
         }
         const float* from = l.in[t] + x * l.in_step + c;
         Vector w[Vectors];
-        std::memcpy(w, l.weights + t * l.channels + c, sizeof(w));
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < Vectors; ++v) {
+            load(w[v], l.weights + t * l.channels + c + v * kLanes);
+        }
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < Width; ++i) {
 #pragma GCC unroll 4
@@ -147,7 +178,10 @@ QAICNET_INLINE void depthwise_body(const DepthwiseLine& l, std::size_t x, std::s
     }
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < Width; ++i) {
-        std::memcpy(l.out + (x + i) * l.out_step + c, sum[i], sizeof(sum[i]));
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < Vectors; ++v) {
+            store(sum[i][v], l.out + (x + i) * l.out_step + c + v * kLanes);
+        }
     }
 }
 
