@@ -287,7 +287,11 @@ class DenseConv final : public ChannelsLast {
                      std::size_t panel_end, const Tensors& t) const {
         FmaRun table[kMostRuns];
         TileRuns tiles[kSegmentTiles];
-        const bool fits = phase.taps() <= kMostRuns;
+        const PhaseAxis& w = phase.axes[2];
+        const auto first = static_cast<std::int64_t>(s.first);
+        const bool merged = merges_taps_ && first >= w.safe_begin &&
+                            first + static_cast<std::int64_t>(s.count) <= w.safe_end;
+        const bool fits = phase.taps() / (merged ? w.kernel.size() : 1) <= kMostRuns;
         std::size_t used = 0;
         for (std::size_t x = 0; fits && x < s.count; x += tile_rows_) {
             TileRuns& tile = tiles[x / tile_rows_];

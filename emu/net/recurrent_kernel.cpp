@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Runs recurrent operators. The products with the input are made for all steps at once; a step
-/// then needs one product with the state before it. Sums have the order of matmul_kernel.hpp. FP16
-/// is computed in FP32, states between steps included, and rounded where it is stored.
+/// then needs one product with the state before it. FLOAT sums are chains of fused multiply-adds
+/// (fma_tile.hpp), the others have the order of matmul_kernel.hpp. FP16 is computed in FP32, states
+/// between steps included, and rounded where it is stored.
+#include "emu/net/fma_tile.hpp"
 #include "emu/net/half.hpp"
 #include "emu/net/matmul_kernel.hpp"
 #include "emu/net/parallel.hpp"
@@ -79,6 +81,43 @@ void multiply(const double* a, std::size_t rows, std::size_t k, const double* pa
                 sum += part;
             }
             out[r * ldo + column] = sum;
+        }
+    }
+}
+
+/// Rows of A times the panels [begin, end) of all gates, which lie one after the other;
+/// place(panel) says where the results of a panel go, and how many there are.
+template <class Place>
+void multiply_in_chains(const float* a, std::size_t rows, std::size_t k, const float* packed,
+                        std::size_t begin, std::size_t end, std::size_t ldo, Place&& place) {
+    constexpr std::size_t kTogether = 4;
+    const std::size_t stride = k * kPanelColumns;
+    alignas(64) float sums[std::max(kTogether, kMaxFmaRows) * kPanelColumns];
+    const auto put = [&](std::size_t panel, std::size_t row, std::size_t at) {
+        const auto [to, columns] = place(panel);
+        std::memcpy(to + row * ldo, sums + at * kPanelColumns, columns * sizeof(float));
+    };
+    if (rows == 1) {
+        for (std::size_t panel = begin; panel < end; panel += kTogether) {
+            const std::size_t count = std::min(kTogether, end - panel);
+            fma_row(a, k, packed + panel * stride, stride, count, sums, false);
+            for (std::size_t i = 0; i < count; ++i) {
+                put(panel + i, 0, i);
+            }
+        }
+        return;
+    }
+    for (std::size_t panel = begin; panel < end; ++panel) {
+        for (std::size_t row = 0; row < rows; row += fma_rows()) {
+            const std::size_t count = std::min(fma_rows(), rows - row);
+            FmaRun run{0, {}};
+            for (std::size_t i = 0; i < count; ++i) {
+                run.rows[i] = a + (row + i) * k;
+            }
+            fma_tile(&run, 1, k, count, packed + panel * stride, sums, false);
+            for (std::size_t i = 0; i < count; ++i) {
+                put(panel, row + i, i);
+            }
         }
     }
 }
@@ -279,6 +318,16 @@ class RecurrentKernel final : public Kernel {
             std::max<std::size_t>(kTaskProducts / std::max<std::size_t>(cost, 1), 1);
         parallel_for(args.workers, (last - first) * panels, grain,
                      [&](std::size_t begin, std::size_t end) {
+                         if constexpr (std::is_same_v<S, float>) {
+                             const auto place = [&](std::size_t i) {
+                                 const std::size_t column = i % panels * kPanelColumns;
+                                 return std::pair(out + i / panels * p_.hidden + column,
+                                                  std::min(kPanelColumns, p_.hidden - column));
+                             };
+                             multiply_in_chains(a, rows, k, packed, first * panels + begin,
+                                                first * panels + end, stacked_, place);
+                             return;
+                         }
                          for (std::size_t i = begin; i < end; ++i) {
                              const std::size_t g = first + i / panels;
                              multiply(a, rows, k, packed + g * packed_count(T{}, p_.hidden, k),
