@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// FusedConv on channels last: sums, bias, addend and activation of a tile while it is in the
 /// cache.
-///
-/// A result is one chain of fused multiply-adds (fma_tile.hpp) that begins at the bias and goes
-/// over the taps of the kernel in order, for each tap over the input channels. Taps in the padding
-/// add nothing.
 #include "emu/net/activation.hpp"
-#include "emu/net/conv_plan.hpp"
+#include "emu/net/conv_last.hpp"
 #include "emu/net/fma_tile.hpp"
-#include "emu/net/parallel.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -19,121 +14,11 @@ namespace qaicnet {
 
 using qaicrt::Errc;
 using qaicrt::Result;
-using qaicrt::Status;
 
 namespace {
 
 /// A large enough stride of a transposed convolution would make a small file plan for hours.
 constexpr std::int64_t kMostPhases = 1 << 16;
-
-/// What both kernels know.
-class ChannelsLast : public Kernel {
-  public:
-    ChannelsLast(const ConvProblem& problem, std::vector<Phase> phases, std::size_t images)
-        : p_(problem),
-          phases_(std::move(phases)),
-          images_(images),
-          in_channels_(p_.groups * p_.in_channels),
-          out_channels_(p_.groups * p_.out_channels),
-          taps_(static_cast<std::size_t>(p_.window.kernel_count())) {}
-
-    std::size_t scratch_bytes() const noexcept override {
-        return packed_ ? 0 : packed_floats() * sizeof(float);
-    }
-
-    /// Packs constant weights (and bias) at load.
-    Status prepare(NodeContext& c) {
-        if (c.constant(1) == nullptr || (p_.has_bias && c.constant(2) == nullptr)) {
-            return {};
-        }
-        packed_ = Buffer::allocate(packed_floats() * sizeof(float), c.budget());
-        if (!packed_) {
-            return c.fail(Errc::kNoMemory, "there is no memory for its packed weights");
-        }
-        pack(c.constant(1), c.constant(2), as<float>(packed_->owned()), *make_workers(1));
-        c.drop_input(1);
-        if (p_.has_bias) {
-            c.drop_input(2);
-        }
-        return {};
-    }
-
-    Status run(const RunArgs& args) const override {
-        const float* packed = packed_ ? as<float>(packed_->data()) : as<float>(args.scratch);
-        if (!packed_) {
-            pack(args.in[1], p_.has_bias ? args.in[2] : nullptr, as<float>(args.scratch),
-                 args.workers);
-        }
-        for (const Phase& phase : phases_) {
-            run_phase(phase, args, packed);
-        }
-        return {};
-    }
-
-  protected:
-    /// Floats of weights, then of the bias, then of zeros that stand for the padding.
-    virtual std::size_t packed_floats() const = 0;
-    virtual void pack(const std::byte* weights, const std::byte* bias, float* out,
-                      Workers& workers) const = 0;
-    virtual void run_phase(const Phase& phase, const RunArgs& args, const float* packed) const = 0;
-
-    /// The element of ONNX's weights for output channel m and input channel c of a group.
-    float weight(const float* w, std::size_t group, std::size_t m, std::size_t c,
-                 std::size_t tap) const {
-        const std::size_t row = p_.transposed ? (group * p_.in_channels + c) * p_.out_channels + m
-                                              : (group * p_.out_channels + m) * p_.in_channels + c;
-        return w[row * taps_ + tap];
-    }
-
-    /// Calls visit(index among all taps in the order of the phases, position in ONNX's kernel).
-    template <class Visit>
-    void for_each_tap(Visit&& visit) const {
-        const auto& a = p_.window.axes;
-        for (const Phase& phase : phases_) {
-            std::size_t at = phase.first_tap;
-            for (const std::int64_t d : phase.axes[0].kernel) {
-                for (const std::int64_t h : phase.axes[1].kernel) {
-                    for (const std::int64_t x : phase.axes[2].kernel) {
-                        visit(at++,
-                              static_cast<std::size_t>((d * a[1].kernel + h) * a[2].kernel + x));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Position of an output in the tensor, in channels.
-    static std::size_t out_at(const Phase& phase, std::size_t image, std::size_t line,
-                              std::size_t x) {
-        const auto& a = phase.axes;
-        const auto l = static_cast<std::int64_t>(line);
-        const std::int64_t d = a[0].out_first + l / a[1].count * a[0].out_step;
-        const std::int64_t h = a[1].out_first + l % a[1].count * a[1].out_step;
-        const std::int64_t w = a[2].out_first + static_cast<std::int64_t>(x) * a[2].out_step;
-        return static_cast<std::size_t>(
-            ((static_cast<std::int64_t>(image) * a[0].out + d) * a[1].out + h) * a[2].out + w);
-    }
-
-    /// First input position of a line for the taps (d, h); -1 where they lie in the padding.
-    static std::int64_t in_line(const Phase& phase, std::size_t image, std::size_t line,
-                                std::size_t d, std::size_t h) {
-        const auto& a = phase.axes;
-        const auto l = static_cast<std::int64_t>(line);
-        const std::int64_t z = l / a[1].count * a[0].in_step + a[0].offsets[d];
-        const std::int64_t y = l % a[1].count * a[1].in_step + a[1].offsets[h];
-        if (z < 0 || z >= a[0].in || y < 0 || y >= a[1].in) {
-            return -1;
-        }
-        return ((static_cast<std::int64_t>(image) * a[0].in + z) * a[1].in + y) * a[2].in;
-    }
-
-    ConvProblem p_;
-    std::vector<Phase> phases_;
-    std::size_t images_;
-    std::size_t in_channels_, out_channels_;  ///< of all groups
-    std::size_t taps_;
-    std::shared_ptr<Buffer> packed_;
-};
 
 /// A ConvTranspose whose steps are as long as its kernel: every input makes results of its own, so
 /// it is a pointwise convolution to taps x channels, whose results are then put where they belong.
@@ -192,9 +77,11 @@ class DenseConv final : public ChannelsLast {
     static constexpr std::size_t kSegmentTiles = 8;  ///< that share a table
     static constexpr std::size_t kPanelsPerTask = 8;
 
-    /// A stretch of a line of output positions.
+    /// A stretch of a line of output positions. Its results begin at `out` and are `out_step`
+    /// floats apart.
     struct Segment {
-        std::size_t image, group, line, first, count;
+        OutputLine line;
+        std::size_t group, first, count, out, out_step;
     };
     struct TileRuns {
         const FmaRun* runs;
@@ -272,8 +159,10 @@ class DenseConv final : public ChannelsLast {
                 for (std::size_t task = begin; task < end; ++task) {
                     const std::size_t line = task % strips / segments;
                     const std::size_t first = task % strips % segments * length;
-                    const Segment s{line / lines / p_.groups, line / lines % p_.groups,
-                                    line % lines, first, std::min(length, width - first)};
+                    const std::size_t image_group = line / lines;
+                    const Segment s =
+                        segment(phase, OutputLine::of(phase, image_group / p_.groups, line % lines),
+                                image_group % p_.groups, {first, std::min(length, width - first)});
                     const Tensors t{as<float>(args.in[0]) + s.group * p_.in_channels, packed,
                                     p_.has_addend ? as<float>(args.in[3]) : nullptr,
                                     as<float>(args.out[0])};
@@ -281,6 +170,17 @@ class DenseConv final : public ChannelsLast {
                     run_segment(phase, s, panel, std::min(panel + kPanelsPerTask, panels_), t);
                 }
             });
+    }
+
+    struct Stretch {
+        std::size_t first, count;
+    };
+
+    Segment segment(const Phase& phase, const OutputLine& line, std::size_t group,
+                    const Stretch& positions) const {
+        const auto step = static_cast<std::size_t>(phase.axes[2].out_step) * out_channels_;
+        const std::size_t out = out_at(phase, line, positions.first) * out_channels_;
+        return {line, group, positions.first, positions.count, out + group * p_.out_channels, step};
     }
 
     void run_segment(const Phase& phase, const Segment& s, std::size_t panel_begin,
@@ -312,7 +212,7 @@ class DenseConv final : public ChannelsLast {
                 } else {
                     add_many_taps(phase, s, x, t, {table, 0, phase.taps()}, weights, tile);
                 }
-                finish_tile(phase, s, x, panel, t, tile);
+                finish_tile(s, x, panel, t, tile);
             }
         }
     }
@@ -343,19 +243,25 @@ class DenseConv final : public ChannelsLast {
         TileRuns out{taps.table, 0, step * p_.in_channels};
         for (std::size_t tap = taps.begin; tap < taps.end; tap += step) {
             const std::size_t plane = tap / across;
-            const std::int64_t line =
-                in_line(phase, s.image, s.line, plane / phase.axes[1].kernel.size(),
-                        plane % phase.axes[1].kernel.size());
+            const std::int64_t line = in_line(phase, s.line, plane / phase.axes[1].kernel.size(),
+                                              plane % phase.axes[1].kernel.size());
             if (line < 0) {
                 continue;
             }
             FmaRun& run = taps.table[out.count++];
             run.weights = tap * p_.in_channels * kPanelColumns;
+            const std::int64_t at = first * w.in_step + w.offsets[tap % across];
+            if (inside) {
+                const float* from = t.in + static_cast<std::size_t>(line + at) * in_channels_;
+                for (std::size_t r = 0; r < rows; ++r) {
+                    run.rows[r] = from + r * static_cast<std::size_t>(w.in_step) * in_channels_;
+                }
+                continue;
+            }
             for (std::size_t r = 0; r < rows; ++r) {
-                const std::int64_t at =
-                    (first + static_cast<std::int64_t>(r)) * w.in_step + w.offsets[tap % across];
-                run.rows[r] = at >= 0 && at < w.in
-                                  ? t.in + static_cast<std::size_t>(line + at) * in_channels_
+                const std::int64_t column = at + static_cast<std::int64_t>(r) * w.in_step;
+                run.rows[r] = column >= 0 && column < w.in
+                                  ? t.in + static_cast<std::size_t>(line + column) * in_channels_
                                   : t.packed + zeros_at();
             }
         }
@@ -381,20 +287,20 @@ class DenseConv final : public ChannelsLast {
         }
     }
 
-    void finish_tile(const Phase& phase, const Segment& s, std::size_t x, std::size_t panel,
-                     const Tensors& t, float* tile) const {
+    void finish_tile(const Segment& s, std::size_t x, std::size_t panel, const Tensors& t,
+                     float* tile) const {
         const std::size_t rows = std::min(tile_rows_, s.count - x);
         const std::size_t first = panel * kPanelColumns;
         const std::size_t columns = std::min(kPanelColumns, p_.out_channels - first);
         for (std::size_t r = 0; t.addend != nullptr && r < rows; ++r) {
-            for_each_run(phase, s, x + r, {first, columns},
+            for_each_run(s, x + r, {first, columns},
                          [&](std::size_t at, std::size_t column, std::size_t count) {
                              add_to(t.addend + at, tile + r * kPanelColumns + column, count);
                          });
         }
         apply_activation(p_.activation, p_.alpha, p_.beta, tile, rows * kPanelColumns);
         for (std::size_t r = 0; r < rows; ++r) {
-            for_each_run(phase, s, x + r, {first, columns},
+            for_each_run(s, x + r, {first, columns},
                          [&](std::size_t at, std::size_t column, std::size_t count) {
                              copy_to(tile + r * kPanelColumns + column, t.out + at, count);
                          });
@@ -414,19 +320,13 @@ class DenseConv final : public ChannelsLast {
         }
     }
 
-    struct Columns {
-        std::size_t first, count;
-    };
-
     /// Calls visit(where in the result, column of the tile, how many) for the columns of one output
     /// position: a stretch of channels, or one for each tap where ConvTranspose scatters them.
     template <class Visit>
-    void for_each_run(const Phase& phase, const Segment& s, std::size_t x, const Columns& columns,
+    void for_each_run(const Segment& s, std::size_t x, const Stretch& columns,
                       Visit&& visit) const {
         if (!scatter_) {
-            visit(out_at(phase, s.image, s.line, s.first + x) * out_channels_ +
-                      s.group * p_.out_channels + columns.first,
-                  std::size_t{0}, columns.count);
+            visit(s.out + x * s.out_step + columns.first, std::size_t{0}, columns.count);
             return;
         }
         for (std::size_t j = 0; j < columns.count;) {
@@ -442,138 +342,6 @@ class DenseConv final : public ChannelsLast {
     std::size_t panels_, panel_floats_, tile_rows_;
     bool merges_taps_;
     std::optional<Scatter> scatter_;
-};
-
-/// One input and one output channel in each group: vectors of channels.
-class DepthwiseConv final : public ChannelsLast {
-  public:
-    using ChannelsLast::ChannelsLast;
-
-  private:
-    static constexpr std::size_t kMostTaps = 256;
-    static constexpr std::size_t kPieceFloats = 2048;  ///< of a line, finished while it is cached
-
-    std::size_t packed_floats() const override { return (taps_ + 1) * out_channels_; }
-
-    /// [tap][channel], then the bias
-    void pack(const std::byte* weights, const std::byte* bias, float* out,
-              Workers& /*workers*/) const override {
-        for_each_tap([&](std::size_t at, std::size_t tap) {
-            for (std::size_t c = 0; c < out_channels_; ++c) {
-                out[at * out_channels_ + c] = weight(as<float>(weights), c, 0, 0, tap);
-            }
-        });
-        float* b = out + taps_ * out_channels_;
-        std::fill_n(b, out_channels_, 0.0F);
-        if (bias != nullptr) {
-            std::copy_n(as<float>(bias), out_channels_, b);
-        }
-    }
-
-    void run_phase(const Phase& phase, const RunArgs& args, const float* packed) const override {
-        const std::size_t lines = phase.lines();
-        parallel_for(args.workers, images_ * lines,
-                     grain_for(phase.width() * out_channels_ * phase.taps() / 4 + 1),
-                     [&](std::size_t begin, std::size_t end) {
-                         for (std::size_t i = begin; i < end; ++i) {
-                             run_line(phase, i / lines, i % lines, args, packed);
-                         }
-                     });
-    }
-
-    void run_line(const Phase& phase, std::size_t image, std::size_t line, const RunArgs& args,
-                  const float* packed) const {
-        const PhaseAxis& w = phase.axes[2];
-        const auto safe_begin = static_cast<std::size_t>(w.safe_begin);
-        const auto safe_end = static_cast<std::size_t>(w.safe_end);
-        const std::size_t piece = std::max<std::size_t>(kPieceFloats / out_channels_, 4);
-        std::size_t x = 0;
-        while (x < phase.width()) {
-            const bool inside = x >= safe_begin && x < safe_end;
-            const std::size_t count = inside ? std::min(piece, safe_end - x) : 1;
-            run_piece(phase, {image, line, x, count}, args, packed);
-            x += count;
-        }
-    }
-
-    struct Piece {
-        std::size_t image, line, x, count;
-    };
-
-    void run_piece(const Phase& phase, const Piece& piece, const RunArgs& args,
-                   const float* packed) const {
-        const float* in[kMostTaps];
-        const std::size_t at = out_at(phase, piece.image, piece.line, piece.x) * out_channels_;
-        float* out = as<float>(args.out[0]) + at;
-        const auto step = static_cast<std::size_t>(phase.axes[2].out_step) * out_channels_;
-        const float* start = packed + taps_ * out_channels_;
-        for (std::size_t tap = 0; tap < phase.taps(); tap += kMostTaps) {
-            const std::size_t taps = std::min(kMostTaps, phase.taps() - tap);
-            find_inputs(phase, piece, tap, taps, as<float>(args.in[0]), in);
-            DepthwiseLine line{in,
-                               taps,
-                               static_cast<std::size_t>(phase.axes[2].in_step) * out_channels_,
-                               packed + (phase.first_tap + tap) * out_channels_,
-                               start,
-                               out_channels_,
-                               piece.count,
-                               out,
-                               step};
-            if (tap == 0) {
-                fma_depthwise(line);
-            } else {
-                for (std::size_t i = 0; i < piece.count; ++i) {  // goes on from each result
-                    continue_one(line, i);
-                }
-            }
-        }
-        if (phase.taps() == 0) {
-            fma_depthwise({in, 0, 0, packed, start, out_channels_, piece.count, out, step});
-        }
-        finish(piece, step, p_.has_addend ? as<float>(args.in[3]) + at : nullptr, out);
-    }
-
-    static void continue_one(DepthwiseLine line, std::size_t x) {
-        const float* moved[kMostTaps];
-        for (std::size_t t = 0; t < line.taps; ++t) {
-            moved[t] = line.in[t] == nullptr ? nullptr : line.in[t] + x * line.in_step;
-        }
-        line.in = moved;
-        line.out += x * line.out_step;
-        line.start = line.out;
-        line.width = 1;
-        fma_depthwise(line);
-    }
-
-    void find_inputs(const Phase& phase, const Piece& piece, std::size_t first, std::size_t count,
-                     const float* data, const float** in) const {
-        const PhaseAxis& w = phase.axes[2];
-        const std::size_t across = w.kernel.size();
-        for (std::size_t t = 0; t < count; ++t) {
-            const std::size_t plane = (first + t) / across;
-            const std::int64_t line =
-                in_line(phase, piece.image, piece.line, plane / phase.axes[1].kernel.size(),
-                        plane % phase.axes[1].kernel.size());
-            const std::int64_t at =
-                static_cast<std::int64_t>(piece.x) * w.in_step + w.offsets[(first + t) % across];
-            in[t] = line < 0 || at < 0 || at >= w.in
-                        ? nullptr
-                        : data + static_cast<std::size_t>(line + at) * in_channels_;
-        }
-    }
-
-    void finish(const Piece& piece, std::size_t step, const float* addend, float* out) const {
-        const bool dense = step == out_channels_;
-        const std::size_t rows = dense ? 1 : piece.count;
-        const std::size_t length = dense ? piece.count * out_channels_ : out_channels_;
-        for (std::size_t r = 0; r < rows; ++r) {
-            float* x = out + r * step;
-            for (std::size_t i = 0; addend != nullptr && i < length; ++i) {
-                x[i] += addend[r * step + i];
-            }
-            apply_activation(p_.activation, p_.alpha, p_.beta, x, length);
-        }
-    }
 };
 
 /// Axes of size 1 behind the others say nothing; tiles want neighbours on the last axis.
@@ -614,15 +382,13 @@ Result<KernelPtr> make_fused_conv_kernel(NodeContext& c, const ConvProblem& give
     std::size_t images = 0;
     std::vector<Phase> phases = plan_phases(problem, &images);
     const bool depthwise = problem.in_channels == 1 && problem.out_channels == 1 && !scatter;
-    const auto finish = [&](auto kernel) -> Result<KernelPtr> {
-        QAICRT_CHECK(kernel->prepare(c));
-        return KernelPtr(std::move(kernel));
-    };
     if (depthwise && problem.groups > 1) {
-        return finish(std::make_unique<DepthwiseConv>(problem, std::move(phases), images));
+        return make_depthwise_kernel(c, problem, std::move(phases), images);
     }
-    return finish(
-        std::make_unique<DenseConv>(problem, std::move(phases), images, std::move(scatter)));
+    auto kernel =
+        std::make_unique<DenseConv>(problem, std::move(phases), images, std::move(scatter));
+    QAICRT_CHECK(kernel->prepare(c));
+    return KernelPtr(std::move(kernel));
 }
 
 }  // namespace qaicnet
