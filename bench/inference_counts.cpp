@@ -2,61 +2,19 @@
 // What one inference costs the host besides arithmetic: heap allocations, and (under strace, see
 // inference.sh) system calls. Runs a program N times after a warm-up and prints the allocations of
 // the N runs, those of C libraries included.
+#include "bench/count_allocations.hpp"
 #include "compiler/compile.hpp"
 
 #include <qaicrt/qaicrt.hpp>
 
 #include <fmt/format.h>
 
-#include <atomic>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
-
-namespace {
-std::atomic<long> allocations{0};
-
-void count_one() noexcept {
-    allocations.fetch_add(1, std::memory_order_relaxed);
-}
-}  // namespace
-
-// The C library's allocator, counted: the linker finds these before the library's, for every
-// library of the process; operator new ends here too.
-extern "C" {
-void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t count, std::size_t size);
-void* __libc_realloc(void* memory, std::size_t size);
-void* __libc_memalign(std::size_t alignment, std::size_t size);
-
-void* malloc(std::size_t size) {
-    count_one();
-    return __libc_malloc(size);
-}
-void* calloc(std::size_t count, std::size_t size) {
-    count_one();
-    return __libc_calloc(count, size);
-}
-void* realloc(void* memory, std::size_t size) {
-    count_one();
-    return __libc_realloc(memory, size);
-}
-void* memalign(std::size_t alignment, std::size_t size) {
-    count_one();
-    return __libc_memalign(alignment, size);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
-    return memalign(alignment, size);
-}
-int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
-    *memory = memalign(alignment, size);
-    return *memory == nullptr ? ENOMEM : 0;
-}
-}
 
 namespace {
 
@@ -105,7 +63,7 @@ Result<long> allocations_of(const std::string& path, int runs, const qaicc::Comm
     for (int i = 0; i < 10; ++i) {
         QAICRT_CHECK(inference.run());
     }
-    const long before = allocations.load();
+    const long before = heap_allocations();
     if (before == 0) {
         return Error(Errc::kInternal,
                      "Loading a program without an allocation: they are not counted.");
@@ -113,7 +71,7 @@ Result<long> allocations_of(const std::string& path, int runs, const qaicc::Comm
     for (int i = 0; i < runs; ++i) {
         QAICRT_CHECK(inference.run());
     }
-    return allocations.load() - before;
+    return heap_allocations() - before;
 }
 
 }  // namespace
