@@ -72,9 +72,10 @@ class DenseConv final : public ChannelsLast {
     static constexpr std::size_t kSegmentTiles = 8;  ///< that share a table
     static constexpr std::size_t kPanelsPerTask = 8;
 
-    /// A stretch of a line of output positions.
+    /// A stretch of a line of output positions, whose results begin at `out` and are `out_step`
+    /// elements apart.
     struct Segment {
-        std::size_t image, group, line, first, count;
+        std::size_t image, group, line, first, count, out = 0, out_step = 0;
     };
     struct TileRuns {
         const FmaRun* runs;
@@ -179,7 +180,7 @@ class DenseConv final : public ChannelsLast {
                 } else {
                     add_many_taps(phase, s, x, t, {table, 0, phase.taps()}, panel, tile);
                 }
-                finish_tile(phase, s, x, panel, t, tile);
+                finish_tile(s, x, panel, t, tile);
             }
         }
     }
@@ -277,8 +278,8 @@ class DenseConv final : public ChannelsLast {
         round(tile, rows * kPanelColumns);
     }
 
-    void finish_tile(const Phase& phase, const Segment& s, std::size_t x, std::size_t panel,
-                     const Tensors& t, float* tile) const {
+    void finish_tile(const Segment& s, std::size_t x, std::size_t panel, const Tensors& t,
+                     float* tile) const {
         const std::size_t rows = std::min(tile_rows_, s.count - x);
         const std::size_t first = panel * kPanelColumns;
         const std::size_t columns = std::min(kPanelColumns, p_.out_channels - first);
@@ -286,7 +287,7 @@ class DenseConv final : public ChannelsLast {
             end_sums(s, panel, rows, t, tile);
         }
         for (std::size_t r = 0; t.addend != nullptr && r < rows; ++r) {
-            for_each_run(phase, s, x + r, {first, columns},
+            for_each_run(s, x + r, {first, columns},
                          [&](std::size_t at, std::size_t column, std::size_t count) {
                              add_from(t.addend, at, tile + r * kPanelColumns + column, count);
                          });
@@ -296,7 +297,7 @@ class DenseConv final : public ChannelsLast {
         }
         apply_activation(p_.activation, p_.alpha, p_.beta, tile, rows * kPanelColumns);
         for (std::size_t r = 0; r < rows; ++r) {
-            for_each_run(phase, s, x + r, {first, columns},
+            for_each_run(s, x + r, {first, columns},
                          [&](std::size_t at, std::size_t column, std::size_t count) {
                              store(tile + r * kPanelColumns + column, t.out, at, count);
                          });
@@ -310,12 +311,10 @@ class DenseConv final : public ChannelsLast {
     /// Calls visit(where in the result, column of the tile, how many) for the columns of one output
     /// position: a stretch of channels, or one for each tap where ConvTranspose scatters them.
     template <class Visit>
-    void for_each_run(const Phase& phase, const Segment& s, std::size_t x, const Columns& columns,
+    void for_each_run(const Segment& s, std::size_t x, const Columns& columns,
                       Visit&& visit) const {
         if (!scatter_) {
-            visit(out_at(phase, s.image, s.line, s.first + x) * out_channels_ +
-                      s.group * p_.out_channels + columns.first,
-                  std::size_t{0}, columns.count);
+            visit(s.out + x * s.out_step + columns.first, std::size_t{0}, columns.count);
             return;
         }
         for (std::size_t j = 0; j < columns.count;) {
