@@ -75,7 +75,7 @@ class DenseConv final : public ChannelsLast {
     /// A stretch of a line of output positions, whose results begin at `out` and are `out_step`
     /// elements apart.
     struct Segment {
-        std::size_t image, group, line, first, count, out = 0, out_step = 0;
+        std::size_t image, group, line, first, count, out, out_step;
     };
     struct TileRuns {
         const FmaRun* runs;
@@ -138,20 +138,34 @@ class DenseConv final : public ChannelsLast {
         const std::size_t cost =
             std::min(length, width) * taps * p_.in_channels * std::min(panels_, kPanelsPerTask);
         // Panels change last, so that a thread keeps those it works with in its cache.
-        parallel_for(workers, strips * panel_tasks, grain_for(cost),
-                     [&](std::size_t begin, std::size_t end) {
-                         for (std::size_t task = begin; task < end; ++task) {
-                             const std::size_t line = task % strips / segments;
-                             const std::size_t first = task % strips % segments * length;
-                             const Segment s{line / lines / p_.groups, line / lines % p_.groups,
-                                             line % lines, first, std::min(length, width - first)};
-                             Tensors t = given;
-                             t.in += s.group * p_.in_channels;
-                             const std::size_t panel = task / strips * kPanelsPerTask;
-                             run_segment(phase, s, panel, std::min(panel + kPanelsPerTask, panels_),
-                                         t);
-                         }
-                     });
+        parallel_for(
+            workers, strips * panel_tasks, grain_for(cost),
+            [&](std::size_t begin, std::size_t end) {
+                for (std::size_t task = begin; task < end; ++task) {
+                    const std::size_t line = task % strips / segments;
+                    const std::size_t first = task % strips % segments * length;
+                    const Segment s = segment(phase, line, first, std::min(length, width - first));
+                    Tensors t = given;
+                    t.in += s.group * p_.in_channels;
+                    const std::size_t panel = task / strips * kPanelsPerTask;
+                    run_segment(phase, s, panel, std::min(panel + kPanelsPerTask, panels_), t);
+                }
+            });
+    }
+
+    /// `line`: of all images and groups.
+    Segment segment(const Phase& phase, std::size_t line, std::size_t first,
+                    std::size_t count) const {
+        const std::size_t lines = phase.lines();
+        Segment s{line / lines / p_.groups,
+                  line / lines % p_.groups,
+                  line % lines,
+                  first,
+                  count,
+                  0,
+                  static_cast<std::size_t>(phase.axes[2].out_step) * out_channels_};
+        s.out = out_at(phase, s.image, s.line, first) * out_channels_ + s.group * p_.out_channels;
+        return s;
     }
 
     void run_segment(const Phase& phase, const Segment& s, std::size_t panel_begin,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// MaxPool, AveragePool, LpPool and the pools over all positions.
 ///
-/// Averages are summed in FP32 (FP64 for DOUBLE), row by row of the window.
+/// Averages are summed in FP64, row by row of the window, and rounded once.
 #include "emu/net/axes.hpp"
 #include "emu/net/parallel.hpp"
 #include "emu/net/reach.hpp"
@@ -156,20 +156,21 @@ class AveragePoolKernel final : public Kernel {
         const T* in = as<T>(args.in[0]);
         T* out = as<T>(args.out[0]);
         const auto size = static_cast<std::size_t>(w_.in_count());
-        for_each_result(
-            w_, planes_, args.workers,
-            [&](std::size_t plane, std::size_t result, const Reaches& r) {
-                const T* image = in + plane * size;
-                W sum{0};
-                for_each_position(w_, r, [&](std::int64_t at) { sum += load_wide(image[at]); });
-                out[result] =
-                    store_narrow<T>(sum / static_cast<W>(window_size(w_, r, count_padding_)));
-            });
+        for_each_result(w_, planes_, args.workers,
+                        [&](std::size_t plane, std::size_t result, const Reaches& r) {
+                            const T* image = in + plane * size;
+                            double sum = 0;
+                            for_each_position(w_, r, [&](std::int64_t at) {
+                                sum += static_cast<double>(load_wide(image[at]));
+                            });
+                            const auto positions =
+                                static_cast<double>(window_size(w_, r, count_padding_));
+                            out[result] = store_narrow<T>(static_cast<WideOf<T>>(sum / positions));
+                        });
         return {};
     }
 
   private:
-    using W = WideOf<T>;
     Window w_;
     std::size_t planes_;
     bool count_padding_;

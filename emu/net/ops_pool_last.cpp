@@ -24,14 +24,15 @@ QAICNET_WIDE void take_larger(const float* x, float* best, std::size_t count) no
         best[i] = x[i] > best[i] || x[i] != x[i] ? x[i] : best[i];
     }
 }
-QAICNET_WIDE void add_to(const float* x, float* sum, std::size_t count) noexcept {
+QAICNET_WIDE void add_to(const float* x, double* sum, std::size_t count) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
-        sum[i] += x[i];
+        sum[i] += static_cast<double>(x[i]);
     }
 }
-QAICNET_WIDE void divide_by(float divisor, float* x, std::size_t count) noexcept {
+QAICNET_WIDE void divide(const double* sum, double divisor, float* out,
+                         std::size_t count) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
-        x[i] /= divisor;
+        out[i] = static_cast<float>(sum[i] / divisor);
     }
 }
 
@@ -127,11 +128,12 @@ class AveragePoolLast final : public PoolKernel<T> {
     void reduce(const T* image, const Reaches& r, std::size_t channels,
                 float* result) const override {
         float wide[PoolKernel<T>::kBlock];
-        std::fill_n(result, channels, 0.0F);
+        double sum[PoolKernel<T>::kBlock] = {};
         for_each_position(this->w_, r, [&](std::int64_t position) {
-            add_to(this->at(image, position, channels, wide), result, channels);
+            add_to(this->at(image, position, channels, wide), sum, channels);
         });
-        divide_by(static_cast<float>(window_size(this->w_, r, count_padding_)), result, channels);
+        divide(sum, static_cast<double>(window_size(this->w_, r, count_padding_)), result,
+               channels);
     }
     bool count_padding_;
 };

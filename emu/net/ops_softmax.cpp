@@ -19,8 +19,9 @@ struct Extents {
     std::size_t outer = 1, length = 1, inner = 1;
 };
 
-/// exp(x - max) / sum, the sum in the order of the axis: a row belongs to one thread. FLOAT and
-/// FLOAT16 rows go through pieces of FP32 in vector_math.hpp's exp.
+/// exp(x - max) / sum: a row belongs to one thread. The sum is kept in 16 parts, term i in part i
+/// modulo 16, which are then added pairwise. FLOAT and FLOAT16 rows go through pieces of FP32 in
+/// vector_math.hpp's exp.
 template <class T, bool logarithm>
 class SoftmaxKernel final : public Kernel {
   public:
@@ -50,12 +51,16 @@ class SoftmaxKernel final : public Kernel {
             const Wide x = load_wide(in[i * e_.inner]);
             top = x > top ? x : top;
         }
-        Wide sum = 0;
+        Wide parts[kParts] = {};
         for_each_piece(in, top, [&](const Wide* terms, std::size_t, std::size_t count) {
-            for (std::size_t k = 0; k < count; ++k) {
-                sum += terms[k];
-            }
+            add_to_parts(terms, count, parts);
         });
+        for (std::size_t half = kParts / 2; half != 0; half /= 2) {
+            for (std::size_t k = 0; k < half; ++k) {
+                parts[k] += parts[k + half];
+            }
+        }
+        const Wide sum = parts[0];
         if constexpr (logarithm) {
             const Wide shift = top + std::log(sum);
             for (std::size_t i = 0; i < e_.length; ++i) {
@@ -68,6 +73,21 @@ class SoftmaxKernel final : public Kernel {
                     out[(begin + k) * e_.inner] = store_narrow<T>(terms[k] / sum);
                 }
             });
+        }
+    }
+
+    static constexpr std::size_t kParts = 16;
+    static_assert(kPiece % kParts == 0);
+
+    static void add_to_parts(const Wide* terms, std::size_t count, Wide* parts) {
+        std::size_t k = 0;
+        for (; k + kParts <= count; k += kParts) {
+            for (std::size_t j = 0; j < kParts; ++j) {
+                parts[j] += terms[k + j];
+            }
+        }
+        for (; k < count; ++k) {
+            parts[k % kParts] += terms[k];
         }
     }
 
