@@ -301,10 +301,14 @@ class Loader {
 
     /// The value whose memory this one shares; itself unless it is a view.
     int root(int index) {
-        while (value(index).view_of >= 0) {
-            index = value(index).view_of;
+        int found = index;
+        while (value(found).view_of >= 0) {
+            found = value(found).view_of;
         }
-        return index;
+        while (index != found) {  // long chains are walked once
+            index = std::exchange(value(index).view_of, found);
+        }
+        return found;
     }
 
     bool in_arena(int index) {

@@ -176,5 +176,32 @@ TEST(Memory, ThePlanNeverOverlapsWhatLivesTogether) {
     }
 }
 
+/// So many that comparing all pairs would take minutes; in the order of time, so that the check
+/// need not compare them either.
+TEST(Memory, AMillionPiecesArePlannedInSeconds) {
+    constexpr std::size_t kPieces = 1'000'000;
+    std::vector<Storage> storages(kPieces);
+    std::size_t sum = 0;
+    for (std::size_t i = 0; i < kPieces; ++i) {
+        const auto step = static_cast<std::int64_t>(i);
+        storages[i] = {1 + i * 7919 % 5000, step, step + static_cast<std::int64_t>(i * 31 % 9), 0};
+        sum += storages[i].bytes;
+    }
+    const auto arena = plan_memory(storages);
+    ASSERT_TRUE(arena);
+    EXPECT_LT(*arena, sum / 1000);
+    std::size_t overlaps = 0;
+    for (std::size_t i = 0; i < kPieces; ++i) {
+        const Storage& a = storages[i];
+        ASSERT_LE(a.offset + a.bytes, *arena);
+        ASSERT_EQ(a.offset % 64, 0U);
+        for (std::size_t j = i + 1; j < kPieces && storages[j].first <= a.last; ++j) {
+            const Storage& b = storages[j];
+            overlaps += a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes ? 1 : 0;
+        }
+    }
+    EXPECT_EQ(overlaps, 0U);
+}
+
 }  // namespace
 }  // namespace qaicnet::test
