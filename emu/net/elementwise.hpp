@@ -11,6 +11,8 @@
 #include "emu/net/parallel.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -49,6 +51,14 @@ auto with_type(ElemType type, Visit&& visit) {
             break;
     }
     return visit(float{});
+}
+
+/// `value` without its fraction; what x86 gives for a number that an integer cannot hold (net.md).
+template <class T>
+T truncated_to(double value) noexcept {
+    const bool fits = value > -9.2233720368547758e18 && value < 9.2233720368547758e18;
+    return static_cast<T>(fits ? static_cast<std::int64_t>(value)
+                               : std::numeric_limits<std::int64_t>::min());
 }
 
 /// out[i] = f(in[i]). F: a copyable function object over float, double or integers.

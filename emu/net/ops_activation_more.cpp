@@ -90,8 +90,34 @@ Result<KernelPtr> prepare_thresholded_relu(NodeContext& c) {
 Result<KernelPtr> prepare_hard_sigmoid(NodeContext& c) {
     return with_parameters<HardSigmoidOp>(c, {"alpha", 0.2F, "beta", 0.5F});
 }
+/// Integers are computed in FP64 and truncated; without a bias they are kept or become 0.
+struct ShrinkIntegerOp {
+    Parameters p;
+    template <class T>
+    T operator()(T x) const noexcept {
+        if constexpr (std::is_integral_v<T>) {
+            const auto wide = static_cast<double>(x);
+            const bool kept = wide < -p.alpha || wide > p.alpha;
+            if (p.beta == 0) {
+                return kept ? x : T{0};
+            }
+            return truncated_to<T>(ShrinkOp{p}(wide));
+        } else {
+            return ShrinkOp{p}(x);
+        }
+    }
+};
 Result<KernelPtr> prepare_shrink(NodeContext& c) {
-    return with_parameters<ShrinkOp>(c, {"lambd", 0.5F, "bias", 0});
+    if (contains(kFloatTypes, c.input(0).type)) {
+        return with_parameters<ShrinkOp>(c, {"lambd", 0.5F, "bias", 0});
+    }
+    Parameters p;
+    QAICRT_TRY(p.alpha, c.attr_float("lambd", 0.5F));
+    QAICRT_TRY(p.beta, c.attr_float("bias", 0));
+    return with_type(c.input(0).type, [&](auto tag) -> KernelPtr {
+        using K = UnaryKernel<decltype(tag), ShrinkIntegerOp>;
+        return std::make_unique<K>(c.input(0).count(), ShrinkIntegerOp{p});
+    });
 }
 struct SiluOp {
     template <class T>
@@ -168,7 +194,7 @@ constexpr OpDef kOps[] = {
     activation("Softplus", 1, "", prepare_float<SoftplusOp>),
     activation("Mish", 18, "", prepare_float<MishOp>),
     activation("Swish", 24, "alpha", prepare_swish),
-    activation("Shrink", 9, "lambd bias", prepare_shrink),
+    {"", "Shrink", 9, kMaxOpset, 1, 1, 1, "lambd bias", infer_same_numeric, prepare_shrink},
     {"", "Gelu", 20, kMaxOpset, 1, 1, 1, "approximate", infer_gelu, prepare_gelu},
     {"", "PRelu", kMinOpset, kMaxOpset, 2, 2, 1, "", infer_prelu, prepare_binary<PReluOp>},
 };

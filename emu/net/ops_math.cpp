@@ -73,6 +73,14 @@ qaicrt::Status infer_signed(NodeContext& c) {
     return infer_same(c, kFloatTypes | kSignedInts);
 }
 
+/// Integers too: in FP64, truncated as a Cast does, so that only large numbers keep something.
+qaicrt::Result<KernelPtr> prepare_erf(NodeContext& c) {
+    if (contains(kFloatTypes, c.input(0).type)) {
+        return prepare_bulk<erf_all, ErfOp>(c);
+    }
+    return prepare_numeric<ErfOp>(c);
+}
+
 constexpr OpDef function(const char* name, qaicrt::Status (*infer)(NodeContext&),
                          qaicrt::Result<KernelPtr> (*prepare)(NodeContext&),
                          std::int64_t since = kMinOpset) {
@@ -90,7 +98,7 @@ constexpr OpDef kOps[] = {
     function("Round", infer_same_float, prepare_float<RoundOp>, 11),
     function("Exp", infer_same_float, prepare_bulk<exp_all, ExpOp>),
     function("Log", infer_same_float, prepare_bulk<log_all, LogOp>),
-    function("Erf", infer_same_float, prepare_bulk<erf_all, ErfOp>, 9),
+    function("Erf", infer_same_numeric, prepare_erf, 9),
     function("Sin", infer_same_float, prepare_float<SinOp>),
     function("Cos", infer_same_float, prepare_float<CosOp>),
     function("Tan", infer_same_float, prepare_float<TanOp>),

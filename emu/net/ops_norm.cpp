@@ -387,22 +387,28 @@ Result<bool> is_training(NodeContext& c) {
     return training != 0;
 }
 
+/// One moment for each channel; with spatial = 0 (before opset 9) for each element of an image.
+Result<Shape> moments_shape(NodeContext& c) {
+    const Shape& dims = c.input(0).dims;
+    QAICRT_TRY(const std::int64_t spatial, c.attr_int("spatial", 1));
+    if (dims.size() < 2) {
+        return Shape{1};
+    }
+    return spatial == 0 ? Shape(dims.begin() + 1, dims.end()) : Shape{dims[1]};
+}
+
 Status infer_batch(NodeContext& c) {
     const Shape& dims = c.input(0).dims;
-    const std::int64_t channels = dims.size() < 2 ? 1 : dims[1];
     QAICRT_CHECK(c.require_type(0, kFloatTypes));
     QAICRT_CHECK(c.require_type(1, kFloatTypes));
     QAICRT_CHECK(c.require_type(3, kFloatTypes));
     QAICRT_CHECK(c.require_same_type(1, 2));
     QAICRT_CHECK(c.require_same_type(3, 4));
-    QAICRT_TRY(const std::int64_t spatial, c.attr_int("spatial", 1));
-    if (spatial == 0) {
-        return c.fail(qaicrt::Errc::kUnsupported, "spatial = 0 is not supported");
-    }
+    QAICRT_TRY(const Shape wanted, moments_shape(c));
     for (std::size_t i = 1; i < 5; ++i) {
-        if (c.input(i).dims != Shape{channels}) {
-            return c.malformed(fmt::format("its input {} has the shape {}, it must be [{}]", i,
-                                           dims_text(c.input(i).dims), channels));
+        if (c.input(i).dims != wanted) {
+            return c.malformed(fmt::format("its input {} has the shape {}, it must be {}", i,
+                                           dims_text(c.input(i).dims), dims_text(wanted)));
         }
     }
     QAICRT_TRY(const bool training, is_training(c));
@@ -411,8 +417,8 @@ Status infer_batch(NodeContext& c) {
                       "it asks for running moments outside of training mode");
     }
     QAICRT_CHECK(c.set_output(0, c.input(0).type, dims));
-    QAICRT_CHECK(c.set_output(1, c.input(3).type, {channels}));
-    return c.set_output(2, c.input(3).type, {channels});
+    QAICRT_CHECK(c.set_output(1, c.input(3).type, wanted));
+    return c.set_output(2, c.input(3).type, wanted);
 }
 
 Result<KernelPtr> prepare_batch(NodeContext& c) {
@@ -422,9 +428,11 @@ Result<KernelPtr> prepare_batch(NodeContext& c) {
     QAICRT_TRY(const bool training, is_training(c));
     const bool empty = c.input(0).count() == 0;
     const std::size_t images = empty ? 0 : static_cast<std::size_t>(dims[0]);
-    const std::size_t channels = dims.size() < 2 ? 1 : static_cast<std::size_t>(dims[1]);
-    const std::size_t size =
-        empty ? 0 : count_between(dims, std::min<std::size_t>(2, dims.size()), dims.size());
+    QAICRT_TRY(const Shape moments, moments_shape(c));
+    const std::size_t channels = count_between(moments, 0, moments.size());
+    const std::size_t image =
+        count_between(dims, std::min<std::size_t>(1, dims.size()), dims.size());
+    const std::size_t size = empty ? 0 : image / channels;
     return with_float_type(c.input(0).type, [&](auto t) -> KernelPtr {
         return with_float_type(c.input(1).type, [&](auto s) -> KernelPtr {
             return with_float_type(c.input(3).type, [&](auto m) -> KernelPtr {

@@ -87,6 +87,9 @@ Result<ScaleMap> read_map(NodeContext& c) {
 }
 
 double scale_at(const std::byte* scales, ElemType type, std::size_t i) {
+    if (type == ElemType::kInt32) {
+        return as<std::int32_t>(scales)[i];
+    }
     return type == ElemType::kFloat16 ? half_to_float(as<Half>(scales)[i]) : as<float>(scales)[i];
 }
 
@@ -96,8 +99,9 @@ double scale_at(const std::byte* scales, ElemType type, std::size_t i) {
 template <class T, class Q>
 class QuantizeKernel final : public Kernel {
   public:
-    QuantizeKernel(const ScaleMap& map, std::size_t count, ElemType scale, bool zero)
-        : map_(map), count_(count), scale_(scale), zero_(zero) {}
+    QuantizeKernel(const ScaleMap& map, std::size_t count, ElemType scale, ElemType precision,
+                   bool zero)
+        : map_(map), count_(count), scale_(scale), precision_(precision), zero_(zero) {}
     Status run(const RunArgs& args) const override {
         const T* in = as<T>(args.in[0]);
         Q* out = as<Q>(args.out[0]);
@@ -106,8 +110,8 @@ class QuantizeKernel final : public Kernel {
                      [&](std::size_t begin, std::size_t end) {
                          for (std::size_t i = begin; i < end; ++i) {
                              const std::size_t k = map_.at(i);
-                             const auto scale = static_cast<float>(scale_at(args.in[1], scale_, k));
-                             const float quotient = static_cast<float>(load_wide(in[i])) / scale;
+                             const double quotient = divide(static_cast<double>(load_wide(in[i])),
+                                                            scale_at(args.in[1], scale_, k));
                              out[i] = saturate(std::nearbyint(quotient), zero ? zero[k] : Q{0});
                          }
                      });
@@ -115,9 +119,21 @@ class QuantizeKernel final : public Kernel {
     }
 
   private:
-    static Q saturate(float rounded, Q zero) {
+    /// In the precision that the node asks for; INT32 scales divide in FP64.
+    double divide(double x, double scale) const {
+        if (precision_ == ElemType::kDouble) {
+            return x / scale;
+        }
+        if (precision_ == ElemType::kFloat16) {
+            const float dividend = half_to_float(float_to_half(static_cast<float>(x)));
+            const float divisor = half_to_float(float_to_half(static_cast<float>(scale)));
+            return half_to_float(float_to_half(dividend / divisor));
+        }
+        return static_cast<float>(x) / static_cast<float>(scale);
+    }
+    static Q saturate(double rounded, Q zero) {
         using L = std::numeric_limits<Q>;
-        const double shifted = static_cast<double>(rounded) + static_cast<double>(zero);
+        const double shifted = rounded + static_cast<double>(zero);
         if (!(shifted > static_cast<double>(L::lowest()))) {
             return shifted != shifted ? zero : L::lowest();
         }
@@ -125,9 +141,24 @@ class QuantizeKernel final : public Kernel {
     }
     ScaleMap map_;
     std::size_t count_;
-    ElemType scale_;
+    ElemType scale_, precision_;
     bool zero_;
 };
+
+/// Of the division: FLOAT unless the node says otherwise or the scale is an integer.
+Result<ElemType> precision_of(NodeContext& c) {
+    QAICRT_TRY(const std::int64_t wanted, c.attr_int("precision", 0));
+    if (wanted == 0) {
+        return c.input(1).type == ElemType::kInt32 ? ElemType::kDouble : ElemType::kFloat;
+    }
+    const auto type = static_cast<ElemType>(wanted);
+    if (wanted < 0 || wanted > 31 || !contains(kFloatTypes, type)) {
+        return c.fail(Errc::kUnsupported,
+                      fmt::format("a precision of {} is not supported",
+                                  onnx_type_name(static_cast<std::int32_t>(wanted))));
+    }
+    return type;
+}
 
 Result<ElemType> quantized_type(NodeContext& c) {
     QAICRT_TRY(const std::int64_t wanted, c.attr_int("output_dtype", 0));
@@ -143,8 +174,8 @@ Result<ElemType> quantized_type(NodeContext& c) {
     return type;
 }
 
-Status check_scale(NodeContext& c) {
-    QAICRT_CHECK(c.require_type(1, kScales));
+Status check_scale(NodeContext& c, TypeSet allowed) {
+    QAICRT_CHECK(c.require_type(1, allowed));
     // Exporters write one of the two as a scalar and the other as [1].
     const bool single = c.has_input(2) && c.input(2).count() == 1 && c.input(1).count() == 1;
     if (c.has_input(2) && !single && c.input(2).dims != c.input(1).dims) {
@@ -157,25 +188,28 @@ Status check_scale(NodeContext& c) {
 Status infer_quantize(NodeContext& c) {
     QAICRT_CHECK(
         c.require_type(0, types_of({ElemType::kFloat, ElemType::kFloat16, ElemType::kInt32})));
-    QAICRT_CHECK(check_scale(c));
+    QAICRT_CHECK(check_scale(c, kScales | types_of({ElemType::kInt32})));
+    QAICRT_CHECK(precision_of(c));
     QAICRT_TRY(const ElemType type, quantized_type(c));
     return c.set_output(0, type, c.input(0).dims);
 }
 
 template <class T>
-KernelPtr quantize_kernel(NodeContext& c, const ScaleMap& map) {
-    const std::size_t n = c.input(0).count();
-    const ElemType scale = c.input(1).type;
-    const bool zero = c.has_input(2);
+Result<KernelPtr> quantize_kernel(NodeContext& c, const ScaleMap& map) {
+    QAICRT_TRY(const ElemType precision, precision_of(c));
+    const auto make = [&](auto quantized) -> KernelPtr {
+        return std::make_unique<QuantizeKernel<T, decltype(quantized)>>(
+            map, c.input(0).count(), c.input(1).type, precision, c.has_input(2));
+    };
     switch (c.output().type) {
         case ElemType::kInt8:
-            return std::make_unique<QuantizeKernel<T, std::int8_t>>(map, n, scale, zero);
+            return make(std::int8_t{});
         case ElemType::kInt16:
-            return std::make_unique<QuantizeKernel<T, std::int16_t>>(map, n, scale, zero);
+            return make(std::int16_t{});
         case ElemType::kUInt16:
-            return std::make_unique<QuantizeKernel<T, std::uint16_t>>(map, n, scale, zero);
+            return make(std::uint16_t{});
         default:
-            return std::make_unique<QuantizeKernel<T, std::uint8_t>>(map, n, scale, zero);
+            return make(std::uint8_t{});
     }
 }
 
@@ -234,7 +268,7 @@ Result<ElemType> dequantized_type(NodeContext& c) {
 
 Status infer_dequantize(NodeContext& c) {
     QAICRT_CHECK(c.require_type(0, kQuantized | types_of({ElemType::kInt32})));
-    QAICRT_CHECK(check_scale(c));
+    QAICRT_CHECK(check_scale(c, kScales));
     if (c.has_input(2)) {
         QAICRT_CHECK(c.require_same_type(0, 2));
     }

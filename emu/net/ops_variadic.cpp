@@ -180,14 +180,6 @@ T integer_power(T base, std::int64_t exponent) {
     return static_cast<T>(result);
 }
 
-/// What x86 gives for a number that an integer cannot hold; see net.md.
-template <class T>
-T truncate(double value) {
-    const bool fits = value > -9.2233720368547758e18 && value < 9.2233720368547758e18;
-    return static_cast<T>(fits ? static_cast<std::int64_t>(value)
-                               : std::numeric_limits<std::int64_t>::min());
-}
-
 /// The exponent of one element, whatever its type.
 struct Exponent {
     double real = 0;
@@ -252,7 +244,7 @@ class PowKernel final : public Kernel {
             return std::pow(base, static_cast<T>(e.real));
         } else {
             return e.is_integer ? integer_power(base, e.whole)
-                                : truncate<T>(std::pow(static_cast<double>(base), e.real));
+                                : truncated_to<T>(std::pow(static_cast<double>(base), e.real));
         }
     }
 
@@ -378,7 +370,7 @@ Result<KernelPtr> prepare_mod(NodeContext& c) {
 
 constexpr OpDef variadic(const char* name, Status (*infer)(NodeContext&),
                          Result<KernelPtr> (*prepare)(NodeContext&)) {
-    return {"", name, 8, kMaxOpset, 1, kAnyCount, 1, "", infer, prepare};
+    return {"", name, kMinOpset, kMaxOpset, 1, kAnyCount, 1, "", infer, prepare};
 }
 
 constexpr OpDef kOps[] = {
