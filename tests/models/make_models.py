@@ -124,12 +124,12 @@ def symbolic_dims():
 
 
 def unsupported_ops():
-    """Three operators that the runner lacks: Erf twice, one without a name, one of a foreign domain."""
+    """Three operators that the runner lacks, random ones on purpose: one twice, one without a name, one of a foreign domain."""
     nodes = [
-        helper.make_node("Erf", ["x"], ["e1"], "gelu/Erf"),
-        helper.make_node("Erf", ["e1"], ["e2"], "gelu/Erf_1"),
+        helper.make_node("Bernoulli", ["x"], ["e1"], "dropout/Bernoulli"),
+        helper.make_node("Bernoulli", ["e1"], ["e2"], "dropout/Bernoulli_1"),
         helper.make_node("Relu", ["e2"], ["r"], "relu"),
-        helper.make_node("Einsum", ["r", "r"], ["s"], equation="ij,ij->ij"),
+        helper.make_node("RandomNormalLike", ["r"], ["s"]),
         helper.make_node("Frobnicate", ["s"], ["y"], "custom", domain="com.example"),
     ]
     return model("unsupported_ops", nodes, [value("x", FLOAT, [2, 2])], [value("y", FLOAT, [2, 2])], domains=["com.example"])
