@@ -2,11 +2,9 @@
 /// FusedConv on channels last: sums, bias, addend and activation of a tile while it is in the
 /// cache.
 ///
-/// FLOAT: a result is one chain of fused multiply-adds (fma_tile.hpp) that begins at the bias and
-/// goes over the taps of the kernel in order, for each tap over the input channels. FLOAT16: the
-/// card's order; within a tap blocks of 32 channels, each summed from +0, the blocks' sums added
-/// one after the other from +0, then the bias, one rounding; addend and activation round again, as
-/// nodes of their own would. Taps in the padding add nothing.
+/// Term k of a sum is channel k modulo C of tap k / C, taps in the order of the kernel; sums have
+/// the order of fma_tile.hpp, the bias is added to them. FLOAT16 is rounded there; addend and
+/// activation round again, as nodes of their own would. Taps in the padding add nothing.
 #pragma once
 
 #include "emu/net/conv_plan.hpp"

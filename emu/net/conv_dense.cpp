@@ -63,8 +63,7 @@ class DenseConv final : public ChannelsLast {
           panels_(panel_count(p_.out_channels)),
           panel_floats_(taps_ * p_.in_channels * kPanelColumns),
           tile_rows_(fma_rows()),
-          merges_taps_(!half_ && !p_.transposed && p_.groups == 1 &&
-                       p_.window.axes[2].dilation == 1),
+          merges_taps_(!p_.transposed && p_.groups == 1 && p_.window.axes[2].dilation == 1),
           scatter_(std::move(scatter)) {}
 
   private:
@@ -185,9 +184,8 @@ class DenseConv final : public ChannelsLast {
         }
         for (std::size_t panel = panel_begin; panel < panel_end; ++panel) {
             for (std::size_t x = 0; x < s.count; x += tile_rows_) {
-                alignas(64) float tile[kMaxFmaRows * kPanelColumns];
+                alignas(64) float tile[kMaxFmaRows * kPanelColumns] = {};
                 const std::size_t rows = std::min(tile_rows_, s.count - x);
-                start_tile(s, panel, rows, t, tile);
                 if (fits) {
                     const float* weights = panel_weights(phase, s, panel, t);
                     add_runs(tiles[x / tile_rows_], rows, panel, weights, tile);
@@ -201,10 +199,6 @@ class DenseConv final : public ChannelsLast {
 
     void add_runs(const TileRuns& r, std::size_t rows, std::size_t panel, const float* weights,
                   float* tile) const {
-        if (half_) {
-            block_tile(r.runs, r.count, r.length, rows, weights, tile);
-            return;
-        }
         const bool narrow_panel = (panel + 1) * kPanelColumns >= p_.out_channels + 8;
         (narrow_panel ? fma_half_tile : fma_tile)(r.runs, r.count, r.length, rows, weights, tile,
                                                   true);
@@ -266,28 +260,14 @@ class DenseConv final : public ChannelsLast {
         }
     }
 
-    const float* bias_of(const Segment& s, std::size_t panel, const Tensors& t) const {
-        return t.packed + bias_at() + (s.group * panels_ + panel) * kPanelColumns;
-    }
-
-    void start_tile(const Segment& s, std::size_t panel, std::size_t rows, const Tensors& t,
-                    float* tile) const {
-        if (half_) {
-            std::fill_n(tile, rows * kPanelColumns, 0.0F);
-            return;
-        }
-        for (std::size_t r = 0; r < rows; ++r) {
-            std::memcpy(tile + r * kPanelColumns, bias_of(s, panel, t),
-                        kPanelColumns * sizeof(float));
-        }
-    }
-
-    /// What FLOAT16 does after the sum: the bias, and the rounding of the convolution's own result.
-    void end_sums(const Segment& s, std::size_t panel, std::size_t rows, const Tensors& t,
+    /// What comes after the sum: the bias, and the rounding of the convolution's own result.
+    void add_bias(const Segment& s, std::size_t panel, std::size_t rows, const Tensors& t,
                   float* tile) const {
-        const float* bias = bias_of(s, panel, t);
-        for (std::size_t i = 0; p_.has_bias && i < rows * kPanelColumns; ++i) {
-            tile[i] += bias[i % kPanelColumns];
+        const float* bias = t.packed + bias_at() + (s.group * panels_ + panel) * kPanelColumns;
+        for (std::size_t r = 0; p_.has_bias && r < rows; ++r) {
+            for (std::size_t j = 0; j < kPanelColumns; ++j) {
+                tile[r * kPanelColumns + j] += bias[j];
+            }
         }
         round(tile, rows * kPanelColumns);
     }
@@ -297,9 +277,7 @@ class DenseConv final : public ChannelsLast {
         const std::size_t rows = std::min(tile_rows_, s.count - x);
         const std::size_t first = panel * kPanelColumns;
         const std::size_t columns = std::min(kPanelColumns, p_.out_channels - first);
-        if (half_) {
-            end_sums(s, panel, rows, t, tile);
-        }
+        add_bias(s, panel, rows, t, tile);
         for (std::size_t r = 0; t.addend != nullptr && r < rows; ++r) {
             for_each_run(s, x + r, {first, columns},
                          [&](std::size_t at, std::size_t column, std::size_t count) {

@@ -16,7 +16,7 @@ class DepthwiseConv final : public ChannelsLast {
     using ChannelsLast::ChannelsLast;
 
   private:
-    static constexpr std::size_t kMostTaps = 256;
+    static constexpr std::size_t kMostTaps = kSumBlock;  ///< at once
     static constexpr std::size_t kMostChannels = 512;
     static constexpr std::size_t kPieceFloats = 4096;  ///< of a line, finished while it is cached
 
@@ -70,52 +70,36 @@ class DepthwiseConv final : public ChannelsLast {
     }
 
     void run_piece(const Phase& phase, const Piece& piece, const Tensors& t) const {
-        const float* in[kMostTaps];
         alignas(64) float sums[kPieceFloats];
+        const std::size_t count = piece.count * piece.channels;
+        std::fill_n(sums, count, 0.0F);
+        for (std::size_t tap = 0; tap < phase.taps(); tap += kMostTaps) {
+            add_taps(phase, piece, tap, t, sums);
+        }
         const float* bias = t.packed + taps_ * out_channels_ + piece.channel;
-        std::fill_n(sums, piece.count * piece.channels, 0.0F);
-        const float* start = half_ ? nullptr : bias;
-        for (std::size_t tap = 0; tap < std::max<std::size_t>(phase.taps(), 1); tap += kMostTaps) {
-            const std::size_t taps = std::min(kMostTaps, phase.taps() - tap);
-            find_inputs(phase, piece, tap, taps, t.in, in);
-            const DepthwiseLine line{
-                in,
-                taps,
-                static_cast<std::size_t>(phase.axes[2].in_step) * in_channels_,
-                t.packed + (phase.first_tap + tap) * out_channels_ + piece.channel,
-                out_channels_,
-                start,
-                piece.channels,
-                piece.count,
-                sums,
-                piece.channels};
-            if (tap == 0) {
-                fma_depthwise(line);
-            } else {
-                for (std::size_t i = 0; i < piece.count; ++i) {  // goes on from each result
-                    continue_one(line, i);
-                }
-            }
+        for (std::size_t i = 0; p_.has_bias && i < piece.count; ++i) {
+            add_to(bias, sums + i * piece.channels, piece.channels);
         }
-        if (half_) {
-            for (std::size_t i = 0; p_.has_bias && i < piece.count * piece.channels; ++i) {
-                sums[i] += bias[i % piece.channels];
-            }
-            round(sums, piece.count * piece.channels);
-        }
+        round(sums, count);
         finish(phase, piece, t, sums);
     }
 
-    static void continue_one(DepthwiseLine line, std::size_t x) {
-        const float* moved[kMostTaps];
-        for (std::size_t t = 0; t < line.taps; ++t) {
-            moved[t] = line.in[t] == nullptr ? nullptr : line.in[t] + x * line.in_step;
+    static void add_to(const float* from, float* to, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            to[i] += from[i];
         }
-        line.in = moved;
-        line.out += x * line.out_step;
-        line.start = line.out;
-        line.width = 1;
-        fma_depthwise(line);
+    }
+
+    void add_taps(const Phase& phase, const Piece& piece, std::size_t first, const Tensors& t,
+                  float* sums) const {
+        const float* in[kMostTaps];
+        alignas(64) float part[kPieceFloats];
+        const std::size_t taps = std::min(kMostTaps, phase.taps() - first);
+        find_inputs(phase, piece, first, taps, t.in, in);
+        fma_depthwise({in, taps, static_cast<std::size_t>(phase.axes[2].in_step) * in_channels_,
+                       t.packed + (phase.first_tap + first) * out_channels_ + piece.channel,
+                       out_channels_, piece.channels, piece.count, part, piece.channels});
+        add_to(part, sums, piece.count * piece.channels);
     }
 
     void find_inputs(const Phase& phase, const Piece& piece, std::size_t first, std::size_t count,

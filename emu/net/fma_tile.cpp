@@ -31,31 +31,31 @@ QAICNET_INLINE void store(const Vector& from, float* to) noexcept {
     std::memcpy(to, &from, sizeof(from));
 }
 
-/// The first `kColumns` of a panel's 16 columns.
+/// Rows of sums in registers: the terms of one block.
 template <std::size_t Bytes, std::size_t kColumns, std::size_t Rows>
-QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t length,
-                              const float* panel, float* tile, bool add) noexcept {
+struct Block {
     using Vector = typename Lanes<Bytes>::Vector;
-    constexpr std::size_t kVectors = kColumns / Lanes<Bytes>::kCount;
-    Vector sum[Rows][kVectors] = {};
-    if (add) {
+    static constexpr std::size_t kVectors = kColumns / Lanes<Bytes>::kCount;
+    Vector part[Rows][kVectors];
+
+    QAICNET_INLINE void clear() noexcept {
 #pragma GCC unroll 12
         for (std::size_t r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
             for (std::size_t v = 0; v < kVectors; ++v) {
-                load(sum[r][v], tile + r * kPanelColumns + v * Lanes<Bytes>::kCount);
+                part[r][v] = Vector{};
             }
         }
     }
-    for (std::size_t t = 0; t < count; ++t) {
-        const FmaRun& run = runs[t];
+    QAICNET_INLINE void add_terms(const FmaRun& run, std::size_t begin, std::size_t end,
+                                  const float* panel) noexcept {
         const float* a[Rows];
 #pragma GCC unroll 12
         for (std::size_t r = 0; r < Rows; ++r) {
             a[r] = run.rows[r];
         }
-        const float* w = panel + run.weights;
-        for (std::size_t k = 0; k < length; ++k, w += kPanelColumns) {
+        const float* w = panel + run.weights + begin * kPanelColumns;
+        for (std::size_t k = begin; k < end; ++k, w += kPanelColumns) {
             Vector b[kVectors];
 #pragma GCC unroll 4
             for (std::size_t v = 0; v < kVectors; ++v) {
@@ -66,72 +66,52 @@ QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t
                 const float left = a[r][k];
 #pragma GCC unroll 4
                 for (std::size_t v = 0; v < kVectors; ++v) {
-                    sum[r][v] = left * b[v] + sum[r][v];
+                    part[r][v] = left * b[v] + part[r][v];
                 }
             }
         }
     }
-#pragma GCC unroll 12
-    for (std::size_t r = 0; r < Rows; ++r) {
-#pragma GCC unroll 4
-        for (std::size_t v = 0; v < kVectors; ++v) {
-            store(sum[r][v], tile + r * kPanelColumns + v * Lanes<Bytes>::kCount);
-        }
-    }
-}
-
-template <std::size_t Bytes, std::size_t Rows>
-QAICNET_INLINE void block_body(const FmaRun& run, std::size_t begin, std::size_t end,
-                               const float* panel, float* tile) noexcept {
-    using Vector = typename Lanes<Bytes>::Vector;
-    constexpr std::size_t kVectors = Lanes<Bytes>::kPerPanel;
-    Vector part[Rows][kVectors] = {};
-    const float* a[Rows];
-#pragma GCC unroll 12
-    for (std::size_t r = 0; r < Rows; ++r) {
-        a[r] = run.rows[r];
-    }
-    const float* w = panel + run.weights + begin * kPanelColumns;
-    for (std::size_t k = begin; k < end; ++k, w += kPanelColumns) {
-        Vector b[kVectors];
-#pragma GCC unroll 4
-        for (std::size_t v = 0; v < kVectors; ++v) {
-            load(b[v], w + v * Lanes<Bytes>::kCount);
-        }
+    QAICNET_INLINE void add_to(float* tile) const noexcept {
 #pragma GCC unroll 12
         for (std::size_t r = 0; r < Rows; ++r) {
-            const float left = a[r][k];
 #pragma GCC unroll 4
             for (std::size_t v = 0; v < kVectors; ++v) {
-                part[r][v] = left * b[v] + part[r][v];
+                Vector sum;
+                float* at = tile + r * kPanelColumns + v * Lanes<Bytes>::kCount;
+                load(sum, at);
+                sum += part[r][v];
+                store(sum, at);
             }
         }
     }
-#pragma GCC unroll 12
-    for (std::size_t r = 0; r < Rows; ++r) {
-#pragma GCC unroll 4
-        for (std::size_t v = 0; v < kVectors; ++v) {
-            Vector sum;
-            float* at = tile + r * kPanelColumns + v * Lanes<Bytes>::kCount;
-            load(sum, at);
-            sum += part[r][v];
-            store(sum, at);
-        }
-    }
-}
+};
 
-template <std::size_t Bytes, std::size_t Rows>
-QAICNET_INLINE void block_rows(const FmaRun* runs, std::size_t count, std::size_t length,
-                               std::size_t rows, const float* panel, float* tile) noexcept {
-    if (rows == Rows) {
-        for (std::size_t t = 0; t < count; ++t) {
-            for (std::size_t k = 0; k < length; k += kSumBlock) {
-                block_body<Bytes, Rows>(runs[t], k, std::min(k + kSumBlock, length), panel, tile);
-            }
-        }
-    } else if constexpr (Rows > 1) {
-        block_rows<Bytes, Rows - 1>(runs, count, length, rows, panel, tile);
+/// The first `kColumns` of a panel's 16 columns.
+template <std::size_t Bytes, std::size_t kColumns, std::size_t Rows>
+QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t length,
+                              const float* panel, float* tile, bool add) noexcept {
+    if (!add) {
+        std::memset(tile, 0, Rows * kPanelColumns * sizeof(float));
     }
+    Block<Bytes, kColumns, Rows> block;
+    block.clear();
+    std::size_t block_end = 0;  // the term behind the block that is in the registers
+    for (std::size_t t = 0; t < count; ++t) {
+        const std::size_t first = runs[t].weights / kPanelColumns;
+        for (std::size_t k = 0; k < length;) {
+            if (first + k >= block_end) {
+                if (block_end != 0) {
+                    block.add_to(tile);
+                    block.clear();
+                }
+                block_end = (first + k) / kSumBlock * kSumBlock + kSumBlock;
+            }
+            const std::size_t end = std::min(length, block_end - first);
+            block.add_terms(runs[t], k, end, panel);
+            k = end;
+        }
+    }
+    block.add_to(tile);
 }
 
 /// Chooses the code for a number of rows that is known only now.
@@ -149,50 +129,47 @@ QAICNET_INLINE void tile_rows(const FmaRun* runs, std::size_t count, std::size_t
 /// Panels of one row, several at a time: one panel alone would wait for its own additions.
 template <std::size_t Bytes, std::size_t Panels>
 QAICNET_INLINE void row_body(const float* a, std::size_t k, const float* panel, std::size_t stride,
-                             float* out, bool add) noexcept {
+                             float* out) noexcept {
     using Vector = typename Lanes<Bytes>::Vector;
     constexpr std::size_t kVectors = Lanes<Bytes>::kPerPanel;
-    Vector sum[Panels][kVectors] = {};
-    if (add) {
+    std::memset(out, 0, Panels * kPanelColumns * sizeof(float));
+    for (std::size_t begin = 0; begin < k; begin += kSumBlock) {
+        Vector part[Panels][kVectors] = {};
+        for (std::size_t i = begin; i < std::min(begin + kSumBlock, k); ++i) {
+            const float left = a[i];
+#pragma GCC unroll 4
+            for (std::size_t p = 0; p < Panels; ++p) {
+#pragma GCC unroll 4
+                for (std::size_t v = 0; v < kVectors; ++v) {
+                    Vector b;
+                    load(b, panel + p * stride + i * kPanelColumns + v * Lanes<Bytes>::kCount);
+                    part[p][v] = left * b + part[p][v];
+                }
+            }
+        }
 #pragma GCC unroll 4
         for (std::size_t p = 0; p < Panels; ++p) {
 #pragma GCC unroll 4
             for (std::size_t v = 0; v < kVectors; ++v) {
-                load(sum[p][v], out + p * kPanelColumns + v * Lanes<Bytes>::kCount);
+                Vector sum;
+                float* at = out + p * kPanelColumns + v * Lanes<Bytes>::kCount;
+                load(sum, at);
+                sum += part[p][v];
+                store(sum, at);
             }
-        }
-    }
-    for (std::size_t i = 0; i < k; ++i) {
-        const float left = a[i];
-#pragma GCC unroll 4
-        for (std::size_t p = 0; p < Panels; ++p) {
-#pragma GCC unroll 4
-            for (std::size_t v = 0; v < kVectors; ++v) {
-                Vector b;
-                load(b, panel + p * stride + i * kPanelColumns + v * Lanes<Bytes>::kCount);
-                sum[p][v] = left * b + sum[p][v];
-            }
-        }
-    }
-#pragma GCC unroll 4
-    for (std::size_t p = 0; p < Panels; ++p) {
-#pragma GCC unroll 4
-        for (std::size_t v = 0; v < kVectors; ++v) {
-            store(sum[p][v], out + p * kPanelColumns + v * Lanes<Bytes>::kCount);
         }
     }
 }
 
 template <std::size_t Bytes>
 QAICNET_INLINE void row_panels(const float* a, std::size_t k, const float* panel,
-                               std::size_t stride, std::size_t panels, float* out,
-                               bool add) noexcept {
+                               std::size_t stride, std::size_t panels, float* out) noexcept {
     std::size_t p = 0;
     for (; p + 4 <= panels; p += 4) {
-        row_body<Bytes, 4>(a, k, panel + p * stride, stride, out + p * kPanelColumns, add);
+        row_body<Bytes, 4>(a, k, panel + p * stride, stride, out + p * kPanelColumns);
     }
     for (; p < panels; ++p) {
-        row_body<Bytes, 1>(a, k, panel + p * stride, stride, out + p * kPanelColumns, add);
+        row_body<Bytes, 1>(a, k, panel + p * stride, stride, out + p * kPanelColumns);
     }
 }
 
@@ -201,15 +178,6 @@ QAICNET_INLINE void depthwise_body(const DepthwiseLine& l, std::size_t x, std::s
     using Vector = typename Lanes<Bytes>::Vector;
     constexpr std::size_t kLanes = Lanes<Bytes>::kCount;
     Vector sum[Width][Vectors] = {};
-    if (l.start != nullptr) {
-#pragma GCC unroll 4
-        for (std::size_t i = 0; i < Width; ++i) {
-#pragma GCC unroll 4
-            for (std::size_t v = 0; v < Vectors; ++v) {
-                load(sum[i][v], l.start + c + v * kLanes);
-            }
-        }
-    }
     for (std::size_t t = 0; t < l.taps; ++t) {
         if (l.in[t] == nullptr) {
             continue;
@@ -276,40 +244,32 @@ struct Functions {
                  bool) noexcept;
     void (*half_tile)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*, float*,
                       bool) noexcept;
-    void (*blocks)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*,
-                   float*) noexcept;
-    void (*row)(const float*, std::size_t, const float*, std::size_t, std::size_t, float*,
-                bool) noexcept;
+    void (*row)(const float*, std::size_t, const float*, std::size_t, std::size_t, float*) noexcept;
     void (*depthwise)(const DepthwiseLine&) noexcept;
 };
 
-#define QAICNET_FUNCTIONS(name, target_attribute, bytes, most_rows)                                \
-    target_attribute void tile_##name(const FmaRun* runs, std::size_t count, std::size_t length,   \
-                                      std::size_t rows, const float* panel, float* tile,           \
-                                      bool add) noexcept {                                         \
-        tile_rows<bytes, kPanelColumns, most_rows>(runs, count, length, rows, panel, tile, add);   \
-    }                                                                                              \
-    target_attribute void half_tile_##name(const FmaRun* runs, std::size_t count,                  \
-                                           std::size_t length, std::size_t rows,                   \
-                                           const float* panel, float* tile, bool add) noexcept {   \
-        tile_rows<(bytes) < 32 ? (bytes) : 32, 8, most_rows>(runs, count, length, rows, panel,     \
-                                                             tile, add);                           \
-    }                                                                                              \
-    target_attribute void blocks_##name(const FmaRun* runs, std::size_t count, std::size_t length, \
-                                        std::size_t rows, const float* panel,                      \
-                                        float* tile) noexcept {                                    \
-        block_rows<bytes, most_rows>(runs, count, length, rows, panel, tile);                      \
-    }                                                                                              \
-    target_attribute void row_##name(const float* a, std::size_t k, const float* panel,            \
-                                     std::size_t stride, std::size_t panels, float* out,           \
-                                     bool add) noexcept {                                          \
-        row_panels<bytes>(a, k, panel, stride, panels, out, add);                                  \
-    }                                                                                              \
-    target_attribute void depthwise_##name(const DepthwiseLine& line) noexcept {                   \
-        depthwise<bytes>(line);                                                                    \
-    }                                                                                              \
-    constexpr Functions k_##name = {most_rows,     tile_##name, half_tile_##name,                  \
-                                    blocks_##name, row_##name,  depthwise_##name};
+#define QAICNET_FUNCTIONS(name, target_attribute, bytes, most_rows)                              \
+    target_attribute void tile_##name(const FmaRun* runs, std::size_t count, std::size_t length, \
+                                      std::size_t rows, const float* panel, float* tile,         \
+                                      bool add) noexcept {                                       \
+        tile_rows<bytes, kPanelColumns, most_rows>(runs, count, length, rows, panel, tile, add); \
+    }                                                                                            \
+    target_attribute void half_tile_##name(const FmaRun* runs, std::size_t count,                \
+                                           std::size_t length, std::size_t rows,                 \
+                                           const float* panel, float* tile, bool add) noexcept { \
+        tile_rows<(bytes) < 32 ? (bytes) : 32, 8, most_rows>(runs, count, length, rows, panel,   \
+                                                             tile, add);                         \
+    }                                                                                            \
+    target_attribute void row_##name(const float* a, std::size_t k, const float* panel,          \
+                                     std::size_t stride, std::size_t panels,                     \
+                                     float* out) noexcept {                                      \
+        row_panels<bytes>(a, k, panel, stride, panels, out);                                     \
+    }                                                                                            \
+    target_attribute void depthwise_##name(const DepthwiseLine& line) noexcept {                 \
+        depthwise<bytes>(line);                                                                  \
+    }                                                                                            \
+    constexpr Functions k_##name = {most_rows, tile_##name, half_tile_##name, row_##name,        \
+                                    depthwise_##name};
 
 #if defined(__x86_64__)
 QAICNET_FUNCTIONS(avx2, __attribute__((target("avx2,fma"))), 32, 6)
@@ -321,10 +281,10 @@ void tile_plain(const FmaRun* runs, std::size_t count, std::size_t length, std::
 }
 
 void row_plain(const float* a, std::size_t k, const float* panel, std::size_t stride,
-               std::size_t panels, float* out, bool add) noexcept {
+               std::size_t panels, float* out) noexcept {
     for (std::size_t p = 0; p < panels; ++p) {
         const FmaRun run{0, {a}};
-        fma_tile_reference(&run, 1, k, 1, panel + p * stride, out + p * kPanelColumns, add);
+        fma_tile_reference(&run, 1, k, 1, panel + p * stride, out + p * kPanelColumns, false);
     }
 }
 
@@ -332,7 +292,7 @@ void depthwise_plain(const DepthwiseLine& l) noexcept {
     for (std::size_t i = 0; i < l.width * l.channels; ++i) {
         const std::size_t x = i / l.channels;
         const std::size_t c = i % l.channels;
-        float sum = l.start != nullptr ? l.start[c] : 0.0F;
+        float sum = 0;
         for (std::size_t t = 0; t < l.taps; ++t) {
             if (l.in[t] != nullptr) {
                 sum = std::fma(l.in[t][x * l.in_step + c], l.weights[t * l.weight_step + c], sum);
@@ -341,8 +301,7 @@ void depthwise_plain(const DepthwiseLine& l) noexcept {
         l.out[x * l.out_step + c] = sum;
     }
 }
-constexpr Functions k_plain = {6,         tile_plain,     tile_plain, block_tile_reference,
-                               row_plain, depthwise_plain};
+constexpr Functions k_plain = {6, tile_plain, tile_plain, row_plain, depthwise_plain};
 
 Functions choose() noexcept {
     if (__builtin_cpu_supports("avx512f")) {
@@ -380,14 +339,9 @@ void fma_half_tile(const FmaRun* runs, std::size_t count, std::size_t length, st
     functions().half_tile(runs, count, length, rows, panel, tile, add);
 }
 
-void block_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
-                const float* panel, float* tile) noexcept {
-    functions().blocks(runs, count, length, rows, panel, tile);
-}
-
 void fma_row(const float* a, std::size_t k, const float* first_panel, std::size_t stride,
-             std::size_t panels, float* out, bool add) noexcept {
-    functions().row(a, k, first_panel, stride, panels, out, add);
+             std::size_t panels, float* out) noexcept {
+    functions().row(a, k, first_panel, stride, panels, out);
 }
 
 void fma_depthwise(const DepthwiseLine& line) noexcept {
@@ -396,34 +350,23 @@ void fma_depthwise(const DepthwiseLine& line) noexcept {
 
 void fma_tile_reference(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
                         const float* panel, float* tile, bool add) noexcept {
-    for (std::size_t r = 0; r < rows; ++r) {
-        for (std::size_t j = 0; j < kPanelColumns; ++j) {
-            float sum = add ? tile[r * kPanelColumns + j] : 0.0F;
-            for (std::size_t t = 0; t < count; ++t) {
-                for (std::size_t k = 0; k < length; ++k) {
-                    sum = std::fma(runs[t].rows[r][k],
-                                   panel[runs[t].weights + k * kPanelColumns + j], sum);
-                }
-            }
-            tile[r * kPanelColumns + j] = sum;
-        }
-    }
-}
-
-void block_tile_reference(const FmaRun* runs, std::size_t count, std::size_t length,
-                          std::size_t rows, const float* panel, float* tile) noexcept {
     for (std::size_t i = 0; i < rows * kPanelColumns; ++i) {
+        float sum = add ? tile[i] : 0.0F;
+        float part = 0;
+        std::size_t block = 0;
         for (std::size_t t = 0; t < count; ++t) {
-            for (std::size_t block = 0; block < length; block += kSumBlock) {
-                float part = 0;
-                for (std::size_t k = block; k < std::min(block + kSumBlock, length); ++k) {
-                    part = std::fma(runs[t].rows[i / kPanelColumns][k],
-                                    panel[runs[t].weights + k * kPanelColumns + i % kPanelColumns],
-                                    part);
+            for (std::size_t k = 0; k < length; ++k) {
+                const std::size_t term = runs[t].weights / kPanelColumns + k;
+                if (term / kSumBlock != block) {
+                    sum += part;
+                    part = 0;
+                    block = term / kSumBlock;
                 }
-                tile[i] += part;
+                part = std::fma(runs[t].rows[i / kPanelColumns][k],
+                                panel[term * kPanelColumns + i % kPanelColumns], part);
             }
         }
+        tile[i] = sum + part;
     }
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/// FP32 products of FLOAT graphs: every result is one chain of fused multiply-adds.
+/// FP32 sums of products, in the documented order with fused multiply-adds.
 ///
-/// result = fma(a[k], w[k], … fma(a[1], w[1], fma(a[0], w[0], +0))): k upward, every step rounded
-/// once. Tiles, vectors and threads split rows and columns only, so that neither their number nor
-/// the instruction set changes a bit. (Products with FLOAT16 or MX operands have the order of
-/// matmul_kernel.hpp, which is the emulated card's.)
+/// The terms of a result are numbered k = 0, 1, …; blocks of 32 terms are chains of fused
+/// multiply-adds from +0, fma(a[31], w[31], … fma(a[0], w[0], +0)), and the blocks' sums are added
+/// one after the other, from +0. Tiles, vectors and threads split rows and columns only, so that
+/// neither their number nor the instruction set changes a bit. The products of FLOAT16 numbers are
+/// exact in FP32, so this is the order of matmul_kernel.hpp for them; FLOAT gains a rounding less
+/// for each term.
 #pragma once
 
 #include "emu/net/matmul_kernel.hpp"
@@ -27,8 +29,9 @@ struct FmaRun {
 /// Rows that this machine's tile takes at once, at most kMaxFmaRows.
 std::size_t fma_rows() noexcept;
 
-/// tile[r][16] for r < rows <= fma_rows(): the chains over all runs, all of the same length. With
-/// `add` they go on from what the tile holds.
+/// tile[r][16] for r < rows <= fma_rows(): the sums over all runs, all of the same length; term k
+/// of a panel is the one whose weights stand at [k][16]. With `add` they go on from what the tile
+/// holds.
 void fma_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
               const float* panel, float* tile, bool add) noexcept;
 
@@ -36,33 +39,22 @@ void fma_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::si
 void fma_half_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
                    const float* panel, float* tile, bool add) noexcept;
 
-/// The card's order instead (matmul_kernel.hpp), for operands whose products FP32 holds exactly:
-/// FLOAT16 ones. Each run is cut into blocks of 32, each block summed from +0, and the blocks' sums
-/// are added to the tile one after the other.
-void block_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
-                const float* panel, float* tile) noexcept;
-
-/// One row times `panels` panels that lie `stride` floats apart: out[panel][16], which with `add`
-/// is where the chains begin.
+/// One row times `panels` panels that lie `stride` floats apart: out[panel][16].
 void fma_row(const float* a, std::size_t k, const float* first_panel, std::size_t stride,
-             std::size_t panels, float* out, bool add) noexcept;
+             std::size_t panels, float* out) noexcept;
 
-/// Plainest loops, for tests: the definitions.
+/// Plainest loop, for tests: the definition.
 void fma_tile_reference(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
                         const float* panel, float* tile, bool add) noexcept;
 
-void block_tile_reference(const FmaRun* runs, std::size_t count, std::size_t length,
-                          std::size_t rows, const float* panel, float* tile) noexcept;
-
-/// One stretch of a depthwise convolution. For x < width and c < channels,
-/// out[x * out_step + c] is the chain that begins at start[c] (+0 when null) and goes over the taps
-/// t of in[t][x * in_step + c] * weights[t * channels + c]. A null in[t] is a tap in the padding.
+/// One block of a depthwise convolution's sums. For x < width and c < channels,
+/// out[x * out_step + c] is the chain from +0 over the taps t, at most 32, of
+/// in[t][x * in_step + c] * weights[t * weight_step + c]. A null in[t] is a tap in the padding.
 struct DepthwiseLine {
     const float* const* in;
     std::size_t taps, in_step;
     const float* weights;
     std::size_t weight_step;
-    const float* start;
     std::size_t channels, width;
     float* out;
     std::size_t out_step;

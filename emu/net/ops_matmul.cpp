@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// MatMul and Gemm: the two kernels, FP32/FP16 by tiles, FP64 and integers plainly.
 ///
-/// FLOAT sums are chains of fused multiply-adds (fma_tile.hpp); FLOAT16, and FLOAT with an operand
-/// that comes from MX codes, have the card's order (matmul_kernel.hpp).
+/// All of them in the documented order (matmul_kernel.hpp); FLOAT and FLOAT16 with fused
+/// multiply-adds (fma_tile.hpp), but for FLOAT operands that come from MX codes, whose products the
+/// card rounds.
 #include "emu/net/elementwise.hpp"
 #include "emu/net/fma_tile.hpp"
 #include "emu/net/matmul_kernel.hpp"
@@ -26,9 +27,9 @@ template <class T>
 class TiledMatMul final : public Kernel {
   public:
     static Result<KernelPtr> make(NodeContext& c, MatMulProblem problem) {
-        const bool cards_order =
-            std::is_same_v<T, Half> || c.input_value(0).from_mx || c.input_value(1).from_mx;
-        auto kernel = std::make_unique<TiledMatMul>(std::move(problem), !cards_order);
+        const bool inexact =
+            std::is_same_v<T, float> && (c.input_value(0).from_mx || c.input_value(1).from_mx);
+        auto kernel = std::make_unique<TiledMatMul>(std::move(problem), !inexact);
         if (!kernel->size_scratch(c.constant(1) != nullptr)) {
             return c.fail(Errc::kNoMemory, "its operands are too large to be packed");
         }
@@ -43,10 +44,8 @@ class TiledMatMul final : public Kernel {
         }
         return KernelPtr(std::move(kernel));
     }
-    TiledMatMul(MatMulProblem problem, bool chains)
-        : p_(std::move(problem)),
-          chains_(chains),
-          tile_rows_(chains || std::is_same_v<T, Half> ? fma_rows() : kTileRows) {}
+    TiledMatMul(MatMulProblem problem, bool fused)
+        : p_(std::move(problem)), fused_(fused), tile_rows_(fused ? fma_rows() : kTileRows) {}
 
     std::size_t scratch_bytes() const noexcept override { return scratch_bytes_; }
 
@@ -144,7 +143,7 @@ class TiledMatMul final : public Kernel {
                              const Operands o{a + where[0] * p_.m * p_.k,
                                               b + where[1] * panels * p_.k * kPanelColumns, c,
                                               out + batch * p_.m * p_.n};
-                             if (chains_ && p_.m == 1) {
+                             if (fused_ && p_.m == 1) {
                                  multiply_row(o, panel, end_panel);
                                  continue;
                              }
@@ -166,7 +165,7 @@ class TiledMatMul final : public Kernel {
     void multiply_row(const Operands& o, std::size_t panel, std::size_t end) const {
         alignas(64) float sums[kTaskPanels * kPanelColumns];
         const std::size_t stride = p_.k * kPanelColumns;
-        fma_row(o.a, p_.k, o.panels + panel * stride, stride, end - panel, sums, false);
+        fma_row(o.a, p_.k, o.panels + panel * stride, stride, end - panel, sums);
         for (std::size_t q = panel; q < end; ++q) {
             const std::size_t column = q * kPanelColumns;
             store_row(sums + (q - panel) * kPanelColumns, o.c, o.out + column, 0, column,
@@ -186,13 +185,9 @@ class TiledMatMul final : public Kernel {
             for (std::size_t r = 0; r < rows; ++r) {
                 run.rows[r] = o.a + (row + r) * p_.k;
             }
-            if (chains_) {
+            if (fused_) {
                 (columns <= kPanelColumns / 2 ? fma_half_tile : fma_tile)(&run, 1, p_.k, rows,
                                                                           panel, tile, false);
-            } else if constexpr (std::is_same_v<T,
-                                                Half>) {  // products are exact: fused is the same
-                std::fill_n(tile, rows * kPanelColumns, 0.0F);
-                block_tile(&run, 1, p_.k, rows, panel, tile);
             } else {
                 multiply_tile(o.a + row * p_.k, p_.k, rows, p_.k, panel, tile);
             }
@@ -217,7 +212,7 @@ class TiledMatMul final : public Kernel {
     }
 
     MatMulProblem p_;
-    bool chains_;  ///< else the card's order
+    bool fused_;  ///< else every product is rounded before it is added
     std::size_t tile_rows_;
     std::shared_ptr<Buffer> packed_;
     std::size_t a_bytes_ = 0, b_bytes_ = 0, scratch_bytes_ = 0;

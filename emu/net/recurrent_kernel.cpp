@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Runs recurrent operators. The products with the input are made for all steps at once; a step
-/// then needs one product with the state before it. FLOAT sums are chains of fused multiply-adds
-/// (fma_tile.hpp), the others have the order of matmul_kernel.hpp. FP16 is computed in FP32, states
+/// then needs one product with the state before it. Sums have the order of matmul_kernel.hpp, those
+/// of FLOAT with fused multiply-adds (fma_tile.hpp). FP16 is computed in FP32, states
 /// between steps included, and rounded where it is stored.
 #include "emu/net/fma_tile.hpp"
 #include "emu/net/half.hpp"
@@ -88,8 +88,8 @@ void multiply(const double* a, std::size_t rows, std::size_t k, const double* pa
 /// Rows of A times the panels [begin, end) of all gates, which lie one after the other;
 /// place(panel) says where the results of a panel go, and how many there are.
 template <class Place>
-void multiply_in_chains(const float* a, std::size_t rows, std::size_t k, const float* packed,
-                        std::size_t begin, std::size_t end, std::size_t ldo, Place&& place) {
+void multiply_fused(const float* a, std::size_t rows, std::size_t k, const float* packed,
+                    std::size_t begin, std::size_t end, std::size_t ldo, Place&& place) {
     constexpr std::size_t kTogether = 4;
     const std::size_t stride = k * kPanelColumns;
     alignas(64) float sums[std::max(kTogether, kMaxFmaRows) * kPanelColumns];
@@ -100,7 +100,7 @@ void multiply_in_chains(const float* a, std::size_t rows, std::size_t k, const f
     if (rows == 1) {
         for (std::size_t panel = begin; panel < end; panel += kTogether) {
             const std::size_t count = std::min(kTogether, end - panel);
-            fma_row(a, k, packed + panel * stride, stride, count, sums, false);
+            fma_row(a, k, packed + panel * stride, stride, count, sums);
             for (std::size_t i = 0; i < count; ++i) {
                 put(panel + i, 0, i);
             }
@@ -324,8 +324,8 @@ class RecurrentKernel final : public Kernel {
                                  return std::pair(out + i / panels * p_.hidden + column,
                                                   std::min(kPanelColumns, p_.hidden - column));
                              };
-                             multiply_in_chains(a, rows, k, packed, first * panels + begin,
-                                                first * panels + end, stacked_, place);
+                             multiply_fused(a, rows, k, packed, first * panels + begin,
+                                            first * panels + end, stacked_, place);
                              return;
                          }
                          for (std::size_t i = begin; i < end; ++i) {

@@ -132,7 +132,7 @@ TEST(Mx, ItIsDecodedAtLoad) {
     EXPECT_EQ((*network)->steps(), (std::vector<std::string>{"Gemm:fc"}));
 }
 
-/// FLOAT products are chains of fused multiply-adds elsewhere; here the card's blocks of 32.
+/// Elsewhere FLOAT products are not rounded before they are added; here they are.
 TEST(Mx, ProductsWithDecodedWeightsHaveTheCardsOrder) {
     const auto profile = qaicmx::profile_by_name("aic100").value();
     const std::size_t k = 96;
