@@ -265,7 +265,8 @@ Status check_graph_file(const std::string& path, const std::string& model_path,
 
 Status write_graph_file(const std::string& path, std::span<const std::byte> bytes) {
     std::error_code failure;
-    const fs::path resolved = fs::canonical(path, failure);  // fails for a new file
+    const bool link = fs::is_symlink(path, failure);
+    const fs::path resolved = link ? fs::canonical(path, failure) : fs::path(path);
     const fs::path target = failure ? fs::path(path) : resolved;
     QAICRT_CHECK(write_and_rename(target, kTemporaryGraphPrefix, bytes));
     sync_folder(folder_of(target));
