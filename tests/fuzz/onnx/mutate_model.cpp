@@ -133,7 +133,21 @@ class Mutation {
         }
     }
 
+    void change_outputs() {
+        const int count = node_->output_size();
+        if (count > 1 && random_.one_in(3)) {
+            node_->mutable_output()->RemoveLast();
+        } else if (count > 0 && random_.one_in(2)) {
+            node_->set_output(any(count), "");
+        } else {
+            node_->add_output(fresh(*graph_, "o"));
+        }
+    }
+
     void change_connection() {
+        if (random_.one_in(8)) {
+            return change_outputs();
+        }
         const Names names = known_names(random_.one_in(2) ? *graph_ : model_.graph());
         const int count = node_->input_size();
         if (count == 0 || (random_.one_in(4) && count < 12)) {
