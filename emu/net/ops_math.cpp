@@ -73,12 +73,18 @@ qaicrt::Status infer_signed(NodeContext& c) {
     return infer_same(c, kFloatTypes | kSignedInts);
 }
 
-/// Integers too: in FP64, truncated as a Cast does, so that only large numbers keep something.
+/// Integers are computed in FP32 and truncated: only numbers from 4 on keep something.
+struct ErfIntegerOp {
+    template <class T>
+    T operator()(T x) const noexcept {
+        return static_cast<T>(std::erf(static_cast<float>(x)));
+    }
+};
 qaicrt::Result<KernelPtr> prepare_erf(NodeContext& c) {
     if (contains(kFloatTypes, c.input(0).type)) {
         return prepare_bulk<erf_all, ErfOp>(c);
     }
-    return prepare_numeric<ErfOp>(c);
+    return prepare_numeric<ErfIntegerOp>(c);
 }
 
 constexpr OpDef function(const char* name, qaicrt::Status (*infer)(NodeContext&),

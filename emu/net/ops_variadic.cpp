@@ -258,10 +258,11 @@ struct SquareOp {
         return x * x;
     }
 };
+/// Unlike a root, the power of -Inf is +Inf and that of -0 is +0.
 struct RootOp {
     template <class T>
     T operator()(T x) const noexcept {
-        return std::sqrt(x);
+        return x == -std::numeric_limits<T>::infinity() ? -x : std::sqrt(x) + T{0};
     }
 };
 struct CubeOp {

@@ -47,7 +47,8 @@ class Case:
     #   tol    |got - expected| <= tolerance, infinities and NaN in the same places
     check: str = "bits"
     tolerance: Optional[Callable[[list, np.ndarray], np.ndarray]] = None
-    # A second, tighter reference: float64 values of the output from the inputs, and their tolerance.
+    # A second, tighter reference: float64 values of the output from the inputs, and their tolerance. Where onnxruntime
+    # has no kernel for the type, it is the only one.
     exact: Optional[Callable[[list], np.ndarray]] = None
     exact_tolerance: Optional[Callable[[list, np.ndarray], np.ndarray]] = None
     # compare | load_error | run_error | survive (undefined by ONNX: any answer but no crash, or an error)
@@ -55,6 +56,7 @@ class Case:
     oracle: str = "onnxruntime"
     reason: str = ""  # why the oracle is not onnxruntime although that runs the case
     declare_shape: bool = True
+    outputs: int = 1  # `check` and `tolerance` are for each of them, `exact` for the first
 
     def arrays(self):
         return [None if x is None else x.array if isinstance(x, Const) else x for x in self.inputs]
@@ -109,6 +111,10 @@ def elem_type(dtype):
     return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
 
+def output_names(case):
+    return ["y"] if case.outputs == 1 else [f"y{index}" for index in range(case.outputs)]
+
+
 def build_model(case, output_infos):
     """The model of a case. `output_infos`: declared outputs, or None when only names are known yet."""
     graph_inputs, initializers, names = [], [], []
@@ -119,8 +125,8 @@ def build_model(case, output_infos):
             initializers.append(numpy_helper.from_array(item.array, name))
         elif item is not None:
             graph_inputs.append(helper.make_tensor_value_info(name, elem_type(item.dtype), list(item.shape)))
-    node = helper.make_node(case.op, names, ["y"], name=f"{case.op}_node", **case.attrs)
-    outputs = output_infos or [onnx.ValueInfoProto(name="y")]
+    outputs = output_infos or [onnx.ValueInfoProto(name=name) for name in output_names(case)]
+    node = helper.make_node(case.op, names, output_names(case), name=f"{case.op}_node", **case.attrs)
     graph = helper.make_graph([node], "case", graph_inputs, outputs, initializers)
     # Old opsets come with old IR versions in practice; 3 is the oldest that onnxruntime reads, and before 4
     # every initializer had to be listed as an input too.
@@ -145,17 +151,56 @@ def feeds_of(case):
 
 def run_onnxruntime(case, model):
     session = onnxruntime.InferenceSession(model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, feeds_of(case))[0])
+    return [np.asarray(output) for output in session.run(None, feeds_of(case))]
 
 
 def run_reference(case, model):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return np.asarray(ReferenceEvaluator(model).run(None, feeds_of(case))[0])
+        return [np.asarray(output) for output in ReferenceEvaluator(model).run(None, feeds_of(case))]
+
+
+def in_double(case, change=lambda array: array):
+    """The first output when ONNX's reference evaluator computes in DOUBLE; `change` is applied to each float input."""
+    def convert(item):
+        if isinstance(item, Const):
+            return Const(convert(item.array))
+        return np.asarray(change(item.astype(F64))) if item is not None and np.issubdtype(item.dtype, np.floating) else item
+    wide = dataclasses.replace(case, inputs=[convert(item) for item in case.inputs])
+    return run_reference(wide, build_model(wide, None))[0]
+
+
+def with_double(case, tolerance):
+    """The case, judged by the reference evaluator in DOUBLE too, with `tolerance`(inputs, expected)."""
+    case.exact = lambda _inputs: in_double(case)
+    case.exact_tolerance = tolerance
+    return case
+
+
+def linear(case, terms, unit_steps=0):
+    """A case whose result is a sum of `terms` products: the bound of cases_math.product_tolerance, with the magnitudes
+    from the same node on absolute values. `unit_steps`: further roundings of the result.
+    """
+    def bound(_inputs, expected):
+        unit = float(np.finfo(F32 if expected.dtype == F16 else expected.dtype).eps) / 2
+        size = in_double(case, np.abs)
+        error = 8 * unit * (1 + np.sqrt(terms) / 4) * np.abs(size)
+        steps = unit_steps + (1 if expected.dtype == F16 else 0)
+        return np.broadcast_to(error, expected.shape) + steps * ulp(expected.dtype, expected)
+    case.check, case.tolerance = "tol", bound
+    return with_double(case, bound)
+
+
+def ulps(count, at_least=0.0):
+    """A tolerance: that many units in the last place of what is expected."""
+    return lambda _inputs, expected: np.maximum(count * ulp(expected.dtype, expected), at_least)
 
 
 def ask_oracle(case, model):
     """Returns (oracle name, output). The reference evaluator steps in only where onnxruntime cannot run the case."""
+    dtype = next((x.dtype for x in case.arrays() if x is not None), F32)
+    if case.oracle == "float64":
+        return "float64", [np.asarray(case.exact(case.arrays())).astype(dtype)]
     if case.oracle == "onnxruntime":
         try:
             return "onnxruntime", run_onnxruntime(case, model)
@@ -163,6 +208,8 @@ def ask_oracle(case, model):
             if "NOT_IMPLEMENTED" not in str(error) and "NotImplemented" not in type(error).__name__ \
                     and "Type Error" not in str(error):
                 raise RuntimeError(f"{case.op} {case.label}: onnxruntime refuses the case itself: {error}") from error
+        if case.exact and case.outputs == 1:
+            return "float64", [np.asarray(case.exact(case.arrays())).astype(dtype)]
     return "reference", run_reference(case, model)
 
 
@@ -189,22 +236,26 @@ def write_case(case, folder, index):
     oracle = "none"
     if case.kind == "compare":
         oracle, expected = ask_oracle(case, model)
-        shape = list(expected.shape) if case.declare_shape else None
-        model = build_model(case, [helper.make_tensor_value_info("y", elem_type(expected.dtype), shape)])
-        references = [(case.check, expected, case.tolerance)]
+        names = output_names(case)
+        model = build_model(case, [helper.make_tensor_value_info(name, elem_type(array.dtype),
+                                                                 list(array.shape) if case.declare_shape else None)
+                                   for name, array in zip(names, expected)])
+        references = [(name, case.check, array, case.tolerance) for name, array in zip(names, expected)]
         if case.exact:
-            references.append(("tol", case.exact(case.arrays()).astype(expected.dtype), case.exact_tolerance))
-        for check, array, tolerance in references:
-            lines.append(number_line("ref", "y", array, check))
+            exact = np.asarray(case.exact(case.arrays())).astype(expected[0].dtype)
+            references = references[1:] if oracle == "float64" else references
+            references.append((names[0], "tol", exact, case.exact_tolerance))
+        for name, check, array, tolerance in references:
+            lines.append(number_line("ref", name, array, check))
             blobs.append(np.ascontiguousarray(array).tobytes())
-            if check == "tol":
+            if check == "tol" and np.issubdtype(array.dtype, np.floating):
                 bound = np.broadcast_to(np.asarray(tolerance(case.arrays(), array), F64), array.shape)
                 blobs.append(np.ascontiguousarray(bound).tobytes())
     elif case.kind != "survive":
         expect_refusal(case, model)
     if case.kind != "compare":
         kind = case.attrs.get("to", elem_type(case.arrays()[0].dtype) if case.inputs else TensorProto.FLOAT)
-        model = build_model(case, [helper.make_tensor_value_info("y", kind, None)])
+        model = build_model(case, [helper.make_tensor_value_info(name, kind, None) for name in output_names(case)])
     (folder / f"{stem}.onnx").write_bytes(model.SerializeToString(deterministic=True))
     (folder / f"{stem}.bin").write_bytes(b"".join(blobs))
     label = case.label.replace(" ", "_")

@@ -15,16 +15,25 @@ import numpy as np
 import onnx
 import onnxruntime
 
+import cases_binary
+import cases_conv
 import cases_math
 import cases_movement
+import cases_norm
+import cases_reduce
+import cases_unary
 from case import NEWEST, SEED, write_case
 
+MODULES = (cases_math, cases_movement, cases_unary, cases_binary, cases_reduce, cases_norm, cases_conv)
 REQUIRED = ("Gemm MatMul Add Sub Mul Div Relu Sigmoid Tanh Clip Softmax Reshape Flatten Transpose Squeeze Unsqueeze "
-            "Concat Slice Gather Cast Identity Constant").split()
+            "Concat Slice Gather Cast Identity Constant Pow Sqrt Exp Log Erf Abs Neg Reciprocal Floor Ceil Round Min Max Gelu "
+            "LeakyRelu Elu PRelu HardSigmoid HardSwish LogSoftmax ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd "
+            "ReduceL2 Where Equal Greater Less And Or Not ArgMax TopK CumSum Trilu LayerNormalization "
+            "InstanceNormalization BatchNormalization Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool").split()
 
 
 def all_cases():
-    table = {**cases_math.table(), **cases_movement.table()}
+    table = {op: cases for module in MODULES for op, cases in module.table().items()}
     assert sorted(table) == sorted(REQUIRED), f"operators differ from the list: {set(table) ^ set(REQUIRED)}"
     return {op: table[op] for op in REQUIRED}
 
