@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/// From a Graph to steps: infer shapes, fold constants, prepare kernels, plan memory, fix pointers.
-#include "emu/net/memory_plan.hpp"
+/// From a Graph to steps: infer shapes, run the passes, prepare kernels, fix pointers.
 #include "emu/net/network_impl.hpp"
+#include "emu/net/passes/arena_plan.hpp"
 #include "emu/net/passes/export_model.hpp"
+#include "emu/net/passes/fold_constants.hpp"
 #include "emu/net/passes/passes.hpp"
 #include "emu/net/subgraph.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace qaicnet {
@@ -23,15 +25,12 @@ namespace {
 class Loader {
   public:
     explicit Loader(Network::Impl& network)
-        : net_(network), graph_(network.graph), workers_(make_workers(1)) {}
+        : net_(network), graph_(network.graph), folder_(network.graph, network.budget) {}
 
     Status run() {
-        for (const Value& v : graph_.values) {
-            given_ += v.constant ? v.constant->size() : 0;
-        }
-        drop_dead_nodes();
+        remove_dead_nodes(graph_);
         QAICRT_CHECK(infer_in_order(graph_, [&](Node& node) { return infer(node); }));
-        drop_dead_nodes();
+        remove_dead_nodes(graph_);
         QAICRT_CHECK(check_output_types());
         QAICRT_CHECK(lower());
         QAICRT_CHECK(write_lowered());
@@ -41,7 +40,12 @@ class Loader {
             }
         }
         drop_unread_constants();
-        QAICRT_CHECK(plan());
+        plan_.emplace(graph_, nodes_, net_.steps, was_constant_);
+        const auto arena = plan_->make();
+        net_.arena = arena ? Buffer::allocate(*arena, net_.budget) : nullptr;
+        if (!net_.arena) {
+            return no_arena();
+        }
         fix_pointers();
         describe_edges();
         forget_graph();
@@ -50,30 +54,6 @@ class Loader {
 
   private:
     Value& value(int index) { return graph_.values[static_cast<std::size_t>(index)]; }
-
-    void drop_dead_nodes() {
-        std::vector<bool> needed(graph_.values.size(), false);
-        for (const int output : graph_.outputs) {
-            needed[static_cast<std::size_t>(output)] = true;
-        }
-        std::vector<Node> kept;
-        for (auto node = graph_.nodes.rbegin(); node != graph_.nodes.rend(); ++node) {
-            const bool used = std::any_of(node->outputs.begin(), node->outputs.end(), [&](int v) {
-                return v >= 0 && needed[static_cast<std::size_t>(v)];
-            });
-            if (!used) {
-                continue;
-            }
-            for (const int input : node->inputs) {
-                if (input >= 0) {
-                    needed[static_cast<std::size_t>(input)] = true;
-                }
-            }
-            kept.push_back(std::move(*node));
-        }
-        std::reverse(kept.begin(), kept.end());
-        graph_.nodes = std::move(kept);
-    }
 
     /// Nothing runs for this node: its results are constants or views.
     bool is_done(const Node& node) {
@@ -117,7 +97,7 @@ class Loader {
     }
 
     Status infer_again() {
-        drop_dead_nodes();
+        remove_dead_nodes(graph_);
         for (const Node& node : graph_.nodes) {
             for (const int output : node.outputs) {
                 if (output >= 0) {
@@ -126,7 +106,7 @@ class Loader {
             }
         }
         QAICRT_CHECK(infer_in_order(graph_, [&](Node& node) { return infer(node); }));
-        drop_dead_nodes();
+        remove_dead_nodes(graph_);
         return {};
     }
 
@@ -134,8 +114,8 @@ class Loader {
         NodeContext context(graph_, node, net_.budget);
         QAICRT_CHECK(node.op->infer(context));
         QAICRT_CHECK(finish_empty(node));
-        if (!is_done(node) && can_fold(node)) {
-            QAICRT_CHECK(fold(node, context));
+        if (!is_done(node)) {
+            QAICRT_CHECK(folder_.fold(node, context));
         }
         mark_mx(node);
         return {};
@@ -162,7 +142,7 @@ class Loader {
             if (node.outputs[i] >= 0) {
                 auto nothing = Buffer::allocate(0, net_.budget);
                 if (nothing == nullptr) {
-                    return no_memory();
+                    return out_of_memory(net_.budget);
                 }
                 value(node.outputs[i]).constant = std::move(nothing);
             }
@@ -185,81 +165,6 @@ class Loader {
             }
         }
         return {};
-    }
-
-    bool can_fold(const Node& node) {
-        std::size_t in = 0;
-        std::size_t out = 0;
-        for (const int index : node.inputs) {
-            if (index >= 0) {
-                if (!value(index).constant) {
-                    return false;
-                }
-                in = saturating_add(in, value(index).tensor.bytes());
-            }
-        }
-        for (const int index : node.outputs) {
-            out = index >= 0 ? saturating_add(out, value(index).tensor.bytes()) : out;
-        }
-        // A small file must not be able to make load() compute for hours: results that grow a lot
-        // are left to run().
-        constexpr std::size_t kSmall = std::size_t{64} << 20;
-        constexpr std::size_t kGrowth = 16;
-        if (out > kSmall && out / kGrowth > in) {
-            return false;
-        }
-        // So are results that take long to compute, alone or all together.
-        constexpr std::size_t kMostSteps = std::size_t{1} << 36;
-        const std::size_t steps = saturating_add(saturating_add(in, out), node.work);
-        if (steps > kMostSteps - folded_) {
-            return false;
-        }
-        // A file has what it holds, decoded; a chain of small nodes cannot make many times of that.
-        constexpr std::size_t kMostMade = std::size_t{1} << 30;
-        if (saturating_add(made_, out) > saturating_add(kMostMade, given_ * kGrowth)) {
-            return false;
-        }
-        folded_ += steps;
-        made_ += out;
-        return true;
-    }
-
-    static std::size_t saturating_add(std::size_t a, std::size_t b) {
-        std::size_t sum = 0;
-        return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
-    }
-
-    Status fold(Node& node, NodeContext& context) {
-        QAICRT_TRY(const KernelPtr kernel, node.op->prepare(context));
-        std::vector<const std::byte*> in;
-        std::vector<std::byte*> out;
-        std::vector<std::shared_ptr<Buffer>> buffers;
-        for (const int index : node.inputs) {
-            in.push_back(index >= 0 ? value(index).constant->data() : nullptr);
-        }
-        for (const int index : node.outputs) {
-            buffers.push_back(
-                Buffer::allocate(index >= 0 ? value(index).tensor.bytes() : 0, net_.budget));
-            out.push_back(buffers.back() && index >= 0 ? buffers.back()->owned() : nullptr);
-        }
-        const auto scratch = Buffer::allocate(kernel->scratch_bytes(), net_.budget);
-        if (!scratch || std::find(buffers.begin(), buffers.end(), nullptr) != buffers.end()) {
-            return no_memory();
-        }
-        QAICRT_CHECK(kernel->run({in.data(), out.data(), scratch->owned(), *workers_}));
-        for (std::size_t i = 0; i < buffers.size(); ++i) {
-            if (node.outputs[i] >= 0) {
-                value(node.outputs[i]).constant = buffers[i];
-            }
-        }
-        return {};
-    }
-
-    Error no_memory() const {
-        return {Errc::kNoMemory,
-                fmt::format("the network needs more memory than there is (limit {} "
-                            "bytes); use a smaller batch or raise the limit",
-                            net_.budget.limit())};
     }
 
     Status add_step(Node& node) {
@@ -299,58 +204,9 @@ class Loader {
         }
     }
 
-    /// The value whose memory this one shares; itself unless it is a view.
-    int root(int index) {
-        int found = index;
-        while (value(found).view_of >= 0) {
-            found = value(found).view_of;
-        }
-        while (index != found) {  // long chains are walked once
-            index = std::exchange(value(index).view_of, found);
-        }
-        return found;
-    }
-
-    bool in_arena(int index) {
-        return index >= 0 && !value(index).constant &&
-               !was_constant_[static_cast<std::size_t>(index)];
-    }
-
-    Status plan() {
-        storage_of_.assign(graph_.values.size(), -1);
-        const auto end = static_cast<std::int64_t>(nodes_.size());
-        for (const int input : graph_.inputs) {
-            add_storage(input, -1);
-        }
-        for (std::size_t s = 0; s < nodes_.size(); ++s) {
-            for (const int output : nodes_[s]->outputs) {
-                if (output >= 0) {
-                    add_storage(output, static_cast<std::int64_t>(s));
-                }
-            }
-        }
-        for (std::size_t s = 0; s < nodes_.size(); ++s) {
-            for (std::size_t i = 0; i < nodes_[s]->inputs.size(); ++i) {
-                touch(nodes_[s]->inputs[i], static_cast<std::int64_t>(s));
-            }
-        }
-        for (const int output : graph_.outputs) {
-            touch(output, end);
-        }
-        share_in_place();
-        for (std::size_t s = 0; s < nodes_.size(); ++s) {
-            const auto at = static_cast<std::int64_t>(s);
-            scratch_of_.push_back(storages_.size());
-            storages_.push_back({net_.steps[s].kernel->scratch_bytes(), at, at, 0});
-        }
-        const auto arena = plan_memory(storages_);
-        net_.arena = arena ? Buffer::allocate(*arena, net_.budget) : nullptr;
-        return net_.arena ? Status() : Status(no_arena());
-    }
-
     /// Names the node that is to blame, or at least the first to look at.
     Error no_arena() {
-        Error error = no_memory();
+        Error error = out_of_memory(net_.budget);
         std::size_t most = 0;
         std::string who;
         for (std::size_t s = 0; s < nodes_.size(); ++s) {
@@ -369,65 +225,13 @@ class Loader {
         return error;
     }
 
-    void add_storage(int index, std::int64_t step) {
-        storage_of_[static_cast<std::size_t>(index)] = static_cast<int>(storages_.size());
-        storages_.push_back({value(index).tensor.bytes(), step, step, 0});
-    }
-
-    Storage* storage(int index) {
-        return in_arena(index) ? &storages_[static_cast<std::size_t>(
-                                     storage_of_[static_cast<std::size_t>(root(index))])]
-                               : nullptr;
-    }
-
-    void touch(int index, std::int64_t step) {
-        if (Storage* s = storage(index)) {
-            s->last = std::max(s->last, step);
-        }
-    }
-
-    /// Lets a result take over the memory of an input that nobody reads afterwards.
-    void share_in_place() {
-        for (std::size_t s = 0; s < nodes_.size(); ++s) {
-            const Node& node = *nodes_[s];
-            const int output = node.outputs[0];
-            for (std::size_t i = 0; i < node.inputs.size() && value(output).view_of < 0; ++i) {
-                if (may_overwrite(s, i)) {
-                    Storage& taken = *storage(node.inputs[i]);
-                    Storage& result = *storage(output);
-                    taken.last = std::max(taken.last, result.last);
-                    result.bytes = 0;
-                    value(output).view_of = node.inputs[i];
-                }
-            }
-        }
-    }
-
-    bool may_overwrite(std::size_t s, std::size_t i) {
-        const Node& node = *nodes_[s];
-        const Kernel& kernel = *net_.steps[s].kernel;
-        const Storage* target = storage(node.inputs[i]);
-        if (target == nullptr || !kernel.can_overwrite(i) ||
-            target->last != static_cast<std::int64_t>(s) ||
-            value(node.inputs[i]).tensor.bytes() != value(node.outputs[0]).tensor.bytes()) {
-            return false;
-        }
-        for (std::size_t j = 0; j < node.inputs.size(); ++j) {
-            if (node.inputs[j] >= 0 && storage(node.inputs[j]) == target &&
-                !kernel.can_overwrite(j)) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    std::byte* arena_data(int index) { return net_.arena->owned() + storage(index)->offset; }
+    std::byte* arena_data(int index) { return net_.arena->owned() + plan_->offset_of(index); }
 
     const std::byte* data(int index) {
         if (value(index).constant) {
             return value(index).constant->data();
         }
-        return in_arena(index) ? arena_data(index) : nullptr;
+        return plan_->in_arena(index) ? arena_data(index) : nullptr;
     }
 
     void fix_pointers() {
@@ -439,7 +243,7 @@ class Loader {
             for (const int output : nodes_[s]->outputs) {
                 step.out.push_back(output >= 0 ? arena_data(output) : nullptr);
             }
-            step.scratch = net_.arena->owned() + storages_[scratch_of_[s]].offset;
+            step.scratch = net_.arena->owned() + plan_->scratch_offset(s);
         }
     }
 
@@ -464,16 +268,11 @@ class Loader {
 
     Network::Impl& net_;
     Graph& graph_;
-    std::unique_ptr<Workers> workers_;
-    std::size_t given_ = 0;                 ///< bytes of the constants that the model holds
-    std::size_t made_ = 0;                  ///< bytes of the results of folding
-    std::size_t folded_ = 0;                ///< bytes and elementary steps of folding so far
+    ConstantFolder folder_;
     std::vector<Node*> nodes_;              ///< of the steps, same order
     std::vector<std::vector<bool>> keeps_;  ///< per step, per input
     std::vector<bool> was_constant_;
-    std::vector<Storage> storages_;
-    std::vector<int> storage_of_;  ///< by value; only roots have one
-    std::vector<std::size_t> scratch_of_;
+    std::optional<ArenaPlan> plan_;
 };
 
 }  // namespace

@@ -22,6 +22,9 @@ struct NamedPass {
 /// In the order in which they run.
 std::span<const NamedPass> passes();
 
+/// Nodes whose results nobody needs go. Not in the list: it runs around every pass.
+void remove_dead_nodes(Graph& graph);
+
 /// Chains of Reshape, Squeeze, Unsqueeze, Flatten, Identity become one view; Cast, Slice, Pad,
 /// Expand, Transpose and arithmetic with neutral constants that change nothing go.
 qaicrt::Result<bool> simplify_reshapes(GraphEdit& edit);

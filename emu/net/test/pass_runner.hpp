@@ -108,34 +108,7 @@ class Lowered {
         GraphEdit edit(network_.graph, network_.budget);
         const auto changed = pass(edit);
         EXPECT_TRUE(changed) << changed.error().message;
-        drop_dead();
-    }
-
-    void drop_dead() {
-        Graph& graph = network_.graph;
-        std::vector<bool> needed(graph.values.size(), false);
-        for (const int output : graph.outputs) {
-            needed[static_cast<std::size_t>(output)] = true;
-        }
-        const auto is_dead = [&](const Node& node) {
-            return std::none_of(node.outputs.begin(), node.outputs.end(), [&](int v) {
-                return v >= 0 && needed[static_cast<std::size_t>(v)];
-            });
-        };
-        std::vector<Node> kept;
-        for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-            if (is_dead(*node)) {
-                continue;
-            }
-            for (const int input : node->inputs) {
-                if (input >= 0) {
-                    needed[static_cast<std::size_t>(input)] = true;
-                }
-            }
-            kept.push_back(std::move(*node));
-        }
-        std::reverse(kept.begin(), kept.end());
-        graph.nodes = std::move(kept);
+        remove_dead_nodes(network_.graph);
     }
 
     Network::Impl network_;
