@@ -213,7 +213,7 @@ Result<ResizeSettings> read_settings(NodeContext& c) {
     QAICRT_CHECK(read_word(c, {"mode", "nearest", "nearest linear cubic"}, s.mode));
     if (c.opset() < 11) {
         s.coordinates = "asymmetric";
-        s.nearest = "floor";
+        s.nearest = "by_scale";
         return s;
     }
     QAICRT_CHECK(read_word(c,

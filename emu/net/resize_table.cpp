@@ -49,7 +49,10 @@ double kernel_weight(const ResizeSettings& s, double distance) {
     return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
 }
 
-double nearest_coordinate(const ResizeSettings& s, double x) {
+double nearest_coordinate(const ResizeSettings& s, const ResizeAxis& a, double x) {
+    if (s.nearest == "by_scale") {
+        return a.scale < 1 ? std::ceil(x) : std::floor(x);
+    }
     if (s.nearest == "floor") {
         return std::floor(x);
     }
@@ -114,7 +117,7 @@ ResizeTable make_resize_table(const ResizeSettings& s, const ResizeAxis& a) {
         if (!(s.coordinates == "tf_crop_and_resize" && outside)) {
             if (s.mode == "nearest") {
                 const double at =
-                    std::clamp(nearest_coordinate(s, x), 0.0, static_cast<double>(a.in) - 1);
+                    std::clamp(nearest_coordinate(s, a, x), 0.0, static_cast<double>(a.in) - 1);
                 table.index.push_back(static_cast<std::uint32_t>(at));
                 table.weight.push_back(1);
             } else {

@@ -23,7 +23,8 @@ struct ResizeTable {
 };
 
 struct ResizeSettings {
-    std::string mode, coordinates, nearest;
+    std::string mode, coordinates;
+    std::string nearest;  ///< also "by_scale", before opset 11: floor, but ceil where it shrinks
     double cubic_a = -0.75;
     bool exclude_outside = false, antialias = false;
     float extrapolation = 0;

@@ -24,6 +24,7 @@ import cases_movement
 import cases_norm
 import cases_reduce
 import cases_unary
+import graphs
 from case import NEWEST, SEED, write_case
 
 MODULES = (cases_math, cases_movement, cases_unary, cases_binary, cases_reduce, cases_norm, cases_conv, cases_gather,
@@ -41,6 +42,18 @@ def all_cases():
     table = {op: cases for module in MODULES for op, cases in module.table().items()}
     assert sorted(table) == sorted(REQUIRED), f"operators differ from the list: {set(table) ^ set(REQUIRED)}"
     return {op: table[op] for op in REQUIRED}
+
+
+def write_graphs(folder, failures):
+    """Writes the random networks as cases of an operator that does not exist."""
+    folder.mkdir(parents=True)
+    lines = [f"seed {SEED}"]
+    for index in range(graphs.GRAPHS):
+        try:
+            lines += graphs.write_graph(index, folder, index)[0]
+        except Exception as error:
+            failures.append(f"graph {index}: {error}")
+    (folder / "cases.txt").write_text("\n".join(lines) + "\n")
 
 
 def write_operator(op, cases, folder, failures):
@@ -72,7 +85,8 @@ def main():
     np.seterr(all="ignore")
     table = all_cases()
     if arguments.counts:
-        arguments.counts.write_text("".join(f"{op} {len(cases)}\n" for op, cases in table.items()))
+        counts = {**{op: len(cases) for op, cases in table.items()}, "Graphs": graphs.GRAPHS}
+        arguments.counts.write_text("".join(f"{op} {count}\n" for op, count in counts.items()))
     if not arguments.out:
         return 0
     started = time.monotonic()
@@ -81,6 +95,7 @@ def main():
     for op, cases in table.items():
         for key, count in write_operator(op, cases, arguments.out / op, failures).items():
             total[key] = total.get(key, 0) + count
+    write_graphs(arguments.out / "Graphs", failures)
     parts = ", ".join(f"{count} {key}" for key, count in sorted(total.items()))
     print(f"{sum(total.values())} cases of {len(table)} operators, opsets 7 to {NEWEST}, seed {SEED}: {parts}; onnxruntime "
           f"{onnxruntime.__version__}, onnx {onnx.__version__}, {time.monotonic() - started:.1f} s")

@@ -265,7 +265,19 @@ class Converter {
         set_input(node, 1, region);
         set_input(node, 2, scales);
         set_attribute(node, "coordinate_transformation_mode", std::string("asymmetric"));
-        set_attribute(node, "nearest_mode", std::string("floor"));
+        return nearest_by_scale(node, value(scales));
+    }
+
+    /// Opset 10 rounded down where an axis grew and up where it shrank.
+    Status nearest_by_scale(Node& node, const Value& scales) {
+        const auto* factors = as<float>(scales.constant->data());
+        const auto count = scales.tensor.count();
+        const bool grows = std::any_of(factors, factors + count, [](float x) { return x > 1; });
+        const bool shrinks = std::any_of(factors, factors + count, [](float x) { return x < 1; });
+        if (grows && shrinks && string_attribute(node, "mode", "nearest") == "nearest") {
+            return no_form(node);
+        }
+        set_attribute(node, "nearest_mode", std::string(shrinks ? "ceil" : "floor"));
         return {};
     }
 

@@ -213,6 +213,35 @@ TEST(Opsets, GatherGivesTheIndicesShape) {
     EXPECT_EQ((*network)->outputs()[0].dims, (Dims{2, 2, 2, 4}));
 }
 
+/// Before opset 11: rounded down where an axis grows, up where it shrinks.
+TEST(Opsets, NearestResizeOfOpset10FollowsTheScale) {
+    const auto resized = [](float scale) {
+        ModelBuilder m(10);
+        m.input("x", ElemType::kFloat, {1, 1, 1, 5});
+        m.constant<float>("scales", {4}, {1, 1, 1, scale});
+        m.node("Resize", {"x", "scales"}, {"y"});
+        m.output("y");
+        const std::vector<float> x{0, 1, 2, 3, 4};
+        return run<float>(m, {bytes_of(x)});
+    };
+    EXPECT_EQ(resized(1.6F), (std::vector<float>{0, 0, 1, 1, 2, 3, 3, 4}));
+    EXPECT_EQ(resized(0.6F), (std::vector<float>{0, 2, 4}));
+}
+
+/// The card's compiler marks unused places with INT32_MAX; other places out of range are errors.
+TEST(Opsets, ScatterNdDropsUpdatesAtInt32Max) {
+    ModelBuilder m(18);
+    m.input("x", ElemType::kFloat, {3, 2});
+    m.input("i", ElemType::kInt64, {3, 1});
+    m.constant<float>("u", {3, 2}, {10, 11, 20, 21, 30, 31});
+    m.node("ScatterND", {"x", "i", "u"}, {"y"});
+    m.output("y");
+    const std::vector<float> x{0, 1, 2, 3, 4, 5};
+    const std::vector<std::int64_t> places{INT32_MAX, -1, INT32_MAX};
+    EXPECT_EQ(run<float>(m, {bytes_of(x), bytes_of(places)}),
+              (std::vector<float>{0, 1, 2, 3, 20, 21}));
+}
+
 TEST(Opsets, ASingleZeroPointMayDifferFromTheScaleInRank) {
     const auto loads = [](const Dims& scale, const Dims& zero) {
         ModelBuilder m(18);
