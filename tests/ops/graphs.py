@@ -36,7 +36,7 @@ class Builder:
 
     def __init__(self, seed):
         self.rng = rng_of("graph", seed)
-        self.opset = int(self.rng.choice([11, 13, 15, 18, 21]))
+        self.opset = int(self.rng.choice([7, 9, 11, 13, 15, 18, 21]))
         self.nodes, self.constants, self.inputs, self.tensors = [], {}, [], []
         self.rank = int(self.rng.choice([3, 4, 4, 4, 5]))
 
