@@ -44,13 +44,13 @@ def all_cases():
     return {op: table[op] for op in REQUIRED}
 
 
-def write_graphs(folder, failures):
-    """Writes the random networks as cases of an operator that does not exist."""
+def write_graphs(folder, write, count, failures):
+    """Writes random networks as the cases of an operator that does not exist."""
     folder.mkdir(parents=True)
     lines = [f"seed {SEED}"]
-    for index in range(graphs.GRAPHS):
+    for index in range(count):
         try:
-            lines += graphs.write_graph(index, folder, index)[0]
+            lines += write(index, folder, index)
         except Exception as error:
             failures.append(f"graph {index}: {error}")
     (folder / "cases.txt").write_text("\n".join(lines) + "\n")
@@ -85,7 +85,7 @@ def main():
     np.seterr(all="ignore")
     table = all_cases()
     if arguments.counts:
-        counts = {**{op: len(cases) for op, cases in table.items()}, "Graphs": graphs.GRAPHS}
+        counts = {**{op: len(cases) for op, cases in table.items()}, **graphs.GRAPHS}
         arguments.counts.write_text("".join(f"{op} {count}\n" for op, count in counts.items()))
     if not arguments.out:
         return 0
@@ -95,7 +95,8 @@ def main():
     for op, cases in table.items():
         for key, count in write_operator(op, cases, arguments.out / op, failures).items():
             total[key] = total.get(key, 0) + count
-    write_graphs(arguments.out / "Graphs", failures)
+    for (name, count), write in zip(graphs.GRAPHS.items(), (graphs.write_graph, graphs.write_converted)):
+        write_graphs(arguments.out / name, write, count, failures)
     parts = ", ".join(f"{count} {key}" for key, count in sorted(total.items()))
     print(f"{sum(total.values())} cases of {len(table)} operators, opsets 7 to {NEWEST}, seed {SEED}: {parts}; onnxruntime "
           f"{onnxruntime.__version__}, onnx {onnx.__version__}, {time.monotonic() - started:.1f} s")

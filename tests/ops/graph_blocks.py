@@ -111,9 +111,15 @@ def instance_norm(g, x):
 def simple_activation(g, x):
     op = g.pick(["Relu", "Relu", "Sigmoid", "Tanh", "HardSigmoid", "LeakyRelu", "Elu", "Clip", "Softplus", "Abs", "Neg"])
     if op == "Clip":
-        return g.node("Clip", [x, scalar(g, g.pick([-1.0, 0.0])), scalar(g, g.pick([1.0, 6.0]))])
+        return clip(g, x, g.pick([-1.0, 0.0]), g.pick([1.0, 6.0]))
     attrs = {"LeakyRelu": {"alpha": 0.2}, "Elu": {"alpha": 0.7}, "HardSigmoid": g.pick([{}, {"alpha": 1 / 6, "beta": 0.5}])}.get(op, {})
     return g.node(op, [x], **attrs)
+
+
+def clip(g, x, low, high):
+    if g.opset < 11:
+        return g.node("Clip", [x], min=low, max=high)
+    return g.node("Clip", [x, scalar(g, low), scalar(g, high)])
 
 
 def prelu(g, x):
@@ -129,11 +135,13 @@ def swish(g, x):
 
 def hard_swish(g, x):
     raised = g.node("Add", [x, scalar(g, 3)])
-    cut = g.node("Clip", [raised, scalar(g, 0), scalar(g, 6)])
+    cut = clip(g, raised, 0.0, 6.0)
     return g.node("Div", [g.node("Mul", [x, cut]), scalar(g, 6)])
 
 
 def gelu(g, x):
+    if g.opset < 9:
+        return hard_swish(g, x)
     inner = g.node("Erf", [g.node("Div", [x, scalar(g, math.sqrt(2))])])
     raised = g.node("Add", [inner, scalar(g, 1)])
     return g.node("Mul", [g.node("Mul", [x, raised]), scalar(g, 0.5)])
@@ -172,7 +180,8 @@ def broadcast(g, x):
     def fit(other):
         return other is not x and all(a == b or 1 in (a, b) for a, b in zip(reversed(x.dims), reversed(other.dims)))
     others = [other for other in g.tensors if fit(other)]
-    return g.node(g.pick(["Add", "Mul", "Min"]), [x, g.pick(others)]) if others else by_constant(g, x)
+    ops = ["Add", "Mul", "Min"] if g.opset >= 8 else ["Add", "Mul"]
+    return g.node(g.pick(ops), [x, g.pick(others)]) if others else by_constant(g, x)
 
 
 def squeeze_and_excite(g, x):
@@ -198,7 +207,11 @@ def reduce(g, x):
     if not x.dims:
         return simple_activation(g, x)
     axes = sorted({g.number(0, len(x.dims) - 1) for _ in range(g.number(1, 2))})
-    return reduce_over(g, x, g.pick(["ReduceMean", "ReduceMean", "ReduceMax", "ReduceSum"]), g.pick([axes, [a - len(x.dims) for a in axes]]), g.number(0, 1))
+    return reduce_over(g, x, g.pick(["ReduceMean", "ReduceMean", "ReduceMax", "ReduceSum"]), negative_too(g, axes, x), g.number(0, 1))
+
+
+def negative_too(g, axes, x):
+    return axes if g.opset < 11 else g.pick([axes, [axis - len(x.dims) for axis in axes]])
 
 
 def concat(g, x):
@@ -209,7 +222,7 @@ def concat(g, x):
     def fit(other):
         return len(other.dims) == len(x.dims) and all(a == b for i, (a, b) in enumerate(zip(x.dims, other.dims)) if i != axis)
     others = [g.pick([other for other in g.tensors if fit(other)]) for _ in range(g.number(1, 2))]
-    return g.node("Concat", [x, *others], axis=g.pick([axis, axis - len(x.dims)]))
+    return g.node("Concat", [x, *others], axis=negative_too(g, [axis], x)[0])
 
 
 def split(g, x):
@@ -229,6 +242,8 @@ def pad(g, x):
         return simple_activation(g, x)
     mode = g.pick(["constant", "edge", "reflect"])
     pads = [min(g.pick([0, 0, 1, 2]), size - 1 if mode == "reflect" else 2) for size in x.dims * 2]
+    if g.opset < 11:
+        return g.node("Pad", [x], mode=mode, pads=pads)
     inputs = [x, ints(g, *pads)] + ([scalar(g, 0.5)] if mode == "constant" and g.number(0, 1) else [])
     return g.node("Pad", inputs, mode=mode)
 
@@ -236,6 +251,8 @@ def pad(g, x):
 def resize(g, x):
     if not shaped_like_image(x):
         return activation(g, x)
+    if g.opset < 11:
+        return upsample(g, x)
     scales = [1.0, 1.0] + [g.pick([1.0, 2.0, 2.0, 3.0]) for _ in x.dims[2:]]
     roi = g.constant(np.zeros(0, F32)) if g.opset < 13 else ""
     mode = g.pick(["nearest", "linear"])
@@ -244,10 +261,17 @@ def resize(g, x):
     return g.node("Resize", [x, roi, g.constant(np.array(scales, F32))], mode=mode, coordinate_transformation_mode=kind, **extra)
 
 
+def upsample(g, x):
+    scales = [1.0, 1.0] + [g.pick([1.0, 2.0]) for _ in x.dims[2:]]
+    if g.opset < 9:
+        return g.node("Upsample", [x], mode="nearest", scales=scales)
+    return g.node("Upsample", [x, g.constant(np.array(scales, F32))], mode="nearest")
+
+
 def softmax(g, x):
     if not x.dims:
         return simple_activation(g, x)
-    axis = g.number(-len(x.dims), len(x.dims) - 1) if g.opset >= 13 else g.number(0, len(x.dims) - 1)
+    axis = g.number(-len(x.dims), len(x.dims) - 1) if g.opset >= 11 else g.number(0, len(x.dims) - 1)
     return g.node(g.pick(["Softmax", "Softmax", "LogSoftmax"]), [x], axis=axis)
 
 
@@ -334,6 +358,8 @@ def slices(g, x):
         return activation(g, x)
     axis = g.number(0, len(x.dims) - 1)
     start, end, step = g.pick([(0, 2 ** 62, 2), (1, 2 ** 62, 1), (0, -1, 1), (-1, -2 ** 62, -1)])
+    if g.opset < 10:
+        return g.node("Slice", [x], starts=[max(start, 0)], ends=[2 ** 62], axes=[axis])
     return g.node("Slice", [x, ints(g, start), ints(g, end), ints(g, axis), ints(g, step)])
 
 
@@ -370,7 +396,7 @@ def nothing(g, x):
 def blocks_of_depth(g, x):
     if len(x.dims) != 4 or x.dims[1] % 4:
         return channel_shuffle(g, x)
-    return g.node("DepthToSpace", [x], blocksize=2, mode=g.pick(["DCR", "CRD"]))
+    return g.node("DepthToSpace", [x], blocksize=2, **({} if g.opset < 11 else {"mode": g.pick(["DCR", "CRD"])}))
 
 
 def conv_with_all(g, x):

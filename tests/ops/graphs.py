@@ -14,10 +14,10 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from case import F32, F64, number_line, rng_of, session_options
+from case import F16, F32, F64, elem_type, number_line, rng_of, session_options
 from graph_blocks import BLOCKS
 
-GRAPHS = 400
+GRAPHS = {"Graphs": 400, "ConvertedGraphs": 200}
 LARGEST = 6000  # elements of a tensor
 
 
@@ -36,7 +36,7 @@ class Builder:
 
     def __init__(self, seed):
         self.rng = rng_of("graph", seed)
-        self.opset = int(self.rng.choice([11, 13, 15, 18, 21]))
+        self.opset = int(self.rng.choice([7, 9, 11, 13, 15, 18, 21]))
         self.nodes, self.constants, self.inputs, self.tensors = [], {}, [], []
         self.rank = int(self.rng.choice([3, 4, 4, 4, 5]))
 
@@ -145,16 +145,45 @@ def bounds(builder, feeds, expected):
     return [np.full(array.shape, 48 * w.max() + 2.0 ** -18 * np.abs(array).max()) for w, array in zip(worst, expected)]
 
 
+def converted(model, dtype):
+    """The model with another type of floats; factors of Resize stay FLOAT."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    elem, kept = elem_type(dtype), {name for node in model.graph.node if node.op_type == "Resize" for name in node.input[1:]}
+    for value in [*model.graph.input, *model.graph.output]:
+        value.type.tensor_type.elem_type = elem
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and tensor.name not in kept:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(dtype), tensor.name))
+    for node in model.graph.node:
+        for attribute in node.attribute if node.op_type == "Cast" else ():
+            attribute.i = elem
+    return model
+
+
+def write_converted(seed, folder, index):
+    """A graph of FLOAT16 or DOUBLE: there the passes must not change a bit. Returns the lines of cases.txt."""
+    builder = grow(seed)
+    dtype = (F16, F64)[index % 2]
+    stem = f"{index:03d}"
+    feeds = {value.name: rng_of("feed", seed, value.name).uniform(-2, 2, value.dims).astype(dtype) for value in builder.inputs}
+    (folder / f"{stem}.onnx").write_bytes(converted(builder.model(), dtype).SerializeToString(deterministic=True))
+    (folder / f"{stem}.bin").write_bytes(b"".join(array.tobytes() for array in feeds.values()))
+    return [f"case {label_of(builder)} {stem} {builder.opset} same passes", *(number_line("in", name, array) for name, array in feeds.items())]
+
+
+def label_of(builder):
+    return "-".join(node.op_type for node in builder.nodes)[:200]
+
+
 def write_graph(seed, folder, index):
-    """Writes one graph as a case; returns (lines of cases.txt, who judges)."""
+    """A graph of FLOAT that onnxruntime judges. Returns the lines of cases.txt."""
     builder = grow(seed)
     model = builder.model()
     onnx.checker.check_model(model)
     feeds = {value.name: rng_of("feed", seed, value.name).uniform(-2, 2, value.dims).astype(F32) for value in builder.inputs}
     expected = answer(model, feeds)
     stem = f"{index:03d}"
-    ops = "-".join(node.op_type for node in builder.nodes)
-    lines = [f"case {ops[:200]} {stem} {builder.opset} compare onnxruntime"]
+    lines = [f"case {label_of(builder)} {stem} {builder.opset} compare onnxruntime"]
     lines += [number_line("in", name, array) for name, array in feeds.items()]
     blobs = [array.tobytes() for array in feeds.values()]
     for value, array, bound in zip(model.graph.output, expected, bounds(builder, feeds, expected)):
@@ -162,4 +191,4 @@ def write_graph(seed, folder, index):
         blobs += [np.ascontiguousarray(array).tobytes(), bound.tobytes()]
     (folder / f"{stem}.onnx").write_bytes(model.SerializeToString(deterministic=True))
     (folder / f"{stem}.bin").write_bytes(b"".join(blobs))
-    return lines, "onnxruntime"
+    return lines

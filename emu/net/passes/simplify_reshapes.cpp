@@ -191,7 +191,9 @@ Result<bool> simplify(GraphEdit& edit, const Node& node) {
         return pass_out_of_memory();
     }
     Node view = make_node("", "Reshape", kMaxOpset, node.label, {source, *list}, {out});
-    set_attribute(view, "allowzero", std::int64_t{1});
+    if (std::find(dims.begin(), dims.end(), 0) != dims.end()) {
+        set_attribute(view, "allowzero", std::int64_t{1});  // which Reshape has from opset 14 on
+    }
     edit.replace_node(edit.index_of(node), std::move(view));
     return true;
 }
