@@ -20,6 +20,15 @@
 
 namespace qaicnet {
 
+/// A line of output positions: its place on the axes 0 and 1 of a phase.
+struct OutputLine {
+    std::int64_t image, d, h;
+    static OutputLine of(const Phase& phase, std::size_t image, std::size_t line) {
+        const auto l = static_cast<std::int64_t>(line);
+        return {static_cast<std::int64_t>(image), l / phase.axes[1].count, l % phase.axes[1].count};
+    }
+};
+
 /// What the kernels for dense and for depthwise convolutions share. FLOAT16 is widened as a whole
 /// before, and the weights at load.
 class ChannelsLast : public Kernel {
@@ -146,28 +155,59 @@ class ChannelsLast : public Kernel {
     }
 
     /// Position of an output in the tensor, in channels.
-    static std::size_t out_at(const Phase& phase, std::size_t image, std::size_t line,
-                              std::size_t x) {
+    static std::size_t out_at(const Phase& phase, const OutputLine& line, std::size_t x) {
         const auto& a = phase.axes;
-        const auto l = static_cast<std::int64_t>(line);
-        const std::int64_t d = a[0].out_first + l / a[1].count * a[0].out_step;
-        const std::int64_t h = a[1].out_first + l % a[1].count * a[1].out_step;
+        const std::int64_t d = a[0].out_first + line.d * a[0].out_step;
+        const std::int64_t h = a[1].out_first + line.h * a[1].out_step;
         const std::int64_t w = a[2].out_first + static_cast<std::int64_t>(x) * a[2].out_step;
-        return static_cast<std::size_t>(
-            ((static_cast<std::int64_t>(image) * a[0].out + d) * a[1].out + h) * a[2].out + w);
+        return static_cast<std::size_t>((line.image * a[0].out + d) * a[1].out + h) *
+                   static_cast<std::size_t>(a[2].out) +
+               static_cast<std::size_t>(w);
     }
 
     /// First input position of a line for the taps (d, h); -1 where they lie in the padding.
-    static std::int64_t in_line(const Phase& phase, std::size_t image, std::size_t line,
-                                std::size_t d, std::size_t h) {
+    static std::int64_t in_line(const Phase& phase, const OutputLine& line, std::size_t d,
+                                std::size_t h) {
         const auto& a = phase.axes;
-        const auto l = static_cast<std::int64_t>(line);
-        const std::int64_t z = l / a[1].count * a[0].in_step + a[0].offsets[d];
-        const std::int64_t y = l % a[1].count * a[1].in_step + a[1].offsets[h];
+        const std::int64_t z = line.d * a[0].in_step + a[0].offsets[d];
+        const std::int64_t y = line.h * a[1].in_step + a[1].offsets[h];
         if (z < 0 || z >= a[0].in || y < 0 || y >= a[1].in) {
             return -1;
         }
-        return ((static_cast<std::int64_t>(image) * a[0].in + z) * a[1].in + y) * a[2].in;
+        return ((line.image * a[0].in + z) * a[1].in + y) * a[2].in;
+    }
+
+    /// Taps [begin, end) of one line of the kernel, of which the first is number `across` of it,
+    /// and the position of the input line that they meet (in_line).
+    struct TapLine {
+        std::size_t begin, end, across;
+        std::int64_t in;
+    };
+    /// Calls visit(TapLine) for the taps [begin, end) of a phase, without those in the padding.
+    template <class Visit>
+    static void for_each_tap_line(const Phase& phase, const OutputLine& line, std::size_t begin,
+                                  std::size_t end, Visit&& visit) {
+        if (begin >= end) {
+            return;
+        }
+        const std::size_t width = phase.axes[2].kernel.size();
+        const std::size_t height = phase.axes[1].kernel.size();
+        std::size_t d = begin / width / height;
+        std::size_t h = begin / width % height;
+        TapLine taps{begin, begin, begin % width, 0};
+        while (taps.begin < end) {
+            taps.end = std::min(end, taps.begin - taps.across + width);
+            taps.in = in_line(phase, line, d, h);
+            if (taps.in >= 0) {
+                visit(taps);
+            }
+            taps.begin = taps.end;
+            taps.across = 0;
+            if (++h == height) {
+                h = 0;
+                ++d;
+            }
+        }
     }
 
     /// Of the widened input, in whole cache lines.

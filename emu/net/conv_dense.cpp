@@ -6,6 +6,7 @@
 #include "emu/net/fma_tile.hpp"
 
 #include <array>
+#include <cstdint>
 #include <optional>
 
 namespace qaicnet {
@@ -70,16 +71,24 @@ class DenseConv final : public ChannelsLast {
     static constexpr std::size_t kMostRuns = 192;    ///< in the table of a segment
     static constexpr std::size_t kSegmentTiles = 8;  ///< that share a table
     static constexpr std::size_t kPanelsPerTask = 8;
+    static constexpr std::size_t kCachedFloats = 4096;  ///< of weights; half of a first cache
 
     /// A stretch of a line of output positions, whose results begin at `out` and are `out_step`
     /// elements apart.
     struct Segment {
-        std::size_t image, group, line, first, count, out, out_step;
+        OutputLine line;
+        std::size_t group, first, count, out, out_step;
     };
     struct TileRuns {
         const FmaRun* runs;
         std::size_t count, length;
     };
+    /// Where runs go, and which taps of the phase they are for.
+    struct Taps {
+        FmaRun* table;
+        std::size_t begin, end;
+    };
+
     std::size_t bias_at() const { return p_.groups * panels_ * panel_floats_; }
     std::size_t zeros_at() const { return bias_at() + p_.groups * panels_ * kPanelColumns; }
     std::size_t packed_floats() const override { return zeros_at() + p_.in_channels; }
@@ -156,14 +165,13 @@ class DenseConv final : public ChannelsLast {
     Segment segment(const Phase& phase, std::size_t line, std::size_t first,
                     std::size_t count) const {
         const std::size_t lines = phase.lines();
-        Segment s{line / lines / p_.groups,
+        Segment s{OutputLine::of(phase, line / lines / p_.groups, line % lines),
                   line / lines % p_.groups,
-                  line % lines,
                   first,
                   count,
                   0,
                   static_cast<std::size_t>(phase.axes[2].out_step) * out_channels_};
-        s.out = out_at(phase, s.image, s.line, first) * out_channels_ + s.group * p_.out_channels;
+        s.out = out_at(phase, s.line, first) * out_channels_ + s.group * p_.out_channels;
         return s;
     }
 
@@ -177,31 +185,98 @@ class DenseConv final : public ChannelsLast {
                             first + static_cast<std::int64_t>(s.count) <= w.safe_end;
         const bool fits = phase.taps() / (merged ? w.kernel.size() : 1) <= kMostRuns;
         std::size_t used = 0;
+        bool inside_before = false;
         for (std::size_t x = 0; fits && x < s.count; x += tile_rows_) {
             TileRuns& tile = tiles[x / tile_rows_];
-            tile = fill_table(phase, s, x, t, {table + used, 0, phase.taps()});
+            const bool inside = is_inside(w, s, x) && s.count - x >= tile_rows_;
+            tile = inside && inside_before
+                       ? next_table(w, tiles[x / tile_rows_ - 1], table + used)
+                       : fill_table(phase, s, x, t, {table + used, 0, phase.taps()});
+            inside_before = inside;
             used += tile.count;
         }
-        for (std::size_t panel = panel_begin; panel < panel_end; ++panel) {
-            for (std::size_t x = 0; x < s.count; x += tile_rows_) {
-                alignas(64) float tile[kMaxFmaRows * kPanelColumns] = {};
-                const std::size_t rows = std::min(tile_rows_, s.count - x);
-                if (fits) {
-                    const float* weights = panel_weights(phase, s, panel, t);
-                    add_runs(tiles[x / tile_rows_], rows, panel, weights, tile);
-                } else {
-                    add_many_taps(phase, s, x, t, {table, 0, phase.taps()}, panel, tile);
-                }
-                finish_tile(s, x, panel, t, tile);
+        // Results are neighbours when panels change first, if the weights of all stay in the cache.
+        const std::size_t panels = panel_end - panel_begin;
+        const bool panels_first = panels * panel_floats_ <= kCachedFloats;
+        const std::size_t count = (s.count + tile_rows_ - 1) / tile_rows_;
+        for (std::size_t i = 0; i < count * panels; ++i) {
+            const std::size_t tile = panels_first ? i / panels : i % count;
+            const std::size_t panel = panel_begin + (panels_first ? i % panels : i / count);
+            const Taps taps{table, 0, phase.taps()};
+            run_tile(phase, s, tile * tile_rows_, panel, t, taps, fits ? &tiles[tile] : nullptr);
+        }
+        finish_columns(s, panel_begin, panel_end, t);
+    }
+
+    /// The cache lines behind a tile's results, which the next tile writes, come while sums are
+    /// made. Numbers, not pointers: they may lie behind the tensor.
+    void fetch_lines(const FmaEnds& ends, std::size_t rows) const {
+        const std::uintptr_t step = ends.out_step * sizeof(float);
+        const std::uintptr_t next = reinterpret_cast<std::uintptr_t>(ends.out) + tile_rows_ * step;
+        for (std::size_t r = 0; r < rows; ++r) {
+            __builtin_prefetch(reinterpret_cast<const void*>(next + r * step), 1);
+        }
+    }
+
+    /// `runs`: null when the taps do not fit the table.
+    void run_tile(const Phase& phase, const Segment& s, std::size_t x, std::size_t panel,
+                  const Tensors& t, const Taps& taps, const TileRuns* runs) const {
+        alignas(64) float tile[kMaxFmaRows * kPanelColumns];
+        const std::size_t rows = std::min(tile_rows_, s.count - x);
+        const bool direct = is_direct(panel);
+        const FmaEnds ends{
+            nullptr, t.packed + bias_at() + (s.group * panels_ + panel) * kPanelColumns,
+            direct ? as<float>(t.out) + s.out + x * s.out_step + panel * kPanelColumns : tile,
+            direct ? s.out_step : kPanelColumns};
+        if (direct) {
+            fetch_lines(ends, rows);
+        }
+        if (runs != nullptr) {
+            add_runs(*runs, rows, panel, panel_weights(phase, s, panel, t), ends);
+        } else {
+            add_many_taps(phase, s, x, t, taps, panel, ends);
+        }
+        if (!direct) {
+            finish_tile(s, x, panel, t, tile);
+        }
+    }
+
+    std::size_t columns_of(std::size_t panel) const {
+        return std::min(kPanelColumns, p_.out_channels - panel * kPanelColumns);
+    }
+    /// Sums go into the result at once, and what follows is done there.
+    bool is_direct(std::size_t panel) const {
+        const std::size_t columns = columns_of(panel);
+        return !half_ && !scatter_ && (columns == kPanelColumns || columns == kPanelColumns / 2);
+    }
+
+    /// Addend and activation of the panels that are direct, while they are in the cache.
+    void finish_columns(const Segment& s, std::size_t panel_begin, std::size_t panel_end,
+                        const Tensors& t) const {
+        if (half_ || scatter_ || (t.addend == nullptr && p_.activation == Activation::kNone)) {
+            return;
+        }
+        const std::size_t first = panel_begin * kPanelColumns;
+        const std::size_t last = panel_end - 1;
+        const std::size_t columns =
+            last * kPanelColumns + (is_direct(last) ? columns_of(last) : 0) - first;
+        const bool whole = columns == s.out_step;
+        const std::size_t rows = whole ? 1 : s.count;
+        const std::size_t length = whole ? s.count * columns : columns;
+        for (std::size_t r = 0; r < rows; ++r) {
+            const std::size_t at = s.out + first + r * s.out_step;
+            float* out = as<float>(t.out) + at;
+            if (t.addend != nullptr) {
+                add_from(t.addend, at, out, length);
             }
+            apply_activation(p_.activation, p_.alpha, p_.beta, out, length);
         }
     }
 
     void add_runs(const TileRuns& r, std::size_t rows, std::size_t panel, const float* weights,
-                  float* tile) const {
-        const bool narrow_panel = (panel + 1) * kPanelColumns >= p_.out_channels + 8;
-        (narrow_panel ? fma_half_tile : fma_tile)(r.runs, r.count, r.length, rows, weights, tile,
-                                                  true);
+                  const FmaEnds& ends) const {
+        const bool half_panel = columns_of(panel) <= kPanelColumns / 2;
+        (half_panel ? fma_half_tile : fma_tile)(r.runs, r.count, r.length, rows, weights, ends);
     }
 
     const float* panel_weights(const Phase& phase, const Segment& s, std::size_t panel,
@@ -210,66 +285,81 @@ class DenseConv final : public ChannelsLast {
                phase.first_tap * p_.in_channels * kPanelColumns;
     }
 
-    /// Where runs go, and which taps of the phase they are for.
-    struct Taps {
-        FmaRun* table;
-        std::size_t begin, end;
-    };
+    /// No tap of the tile at x lies before or behind its input line.
+    bool is_inside(const PhaseAxis& w, const Segment& s, std::size_t x) const {
+        const auto first = static_cast<std::int64_t>(s.first + x);
+        const auto rows = static_cast<std::int64_t>(std::min(tile_rows_, s.count - x));
+        return first >= w.safe_begin && first + rows <= w.safe_end;
+    }
+
+    /// The table of the tile behind another one, both inside and whole.
+    TileRuns next_table(const PhaseAxis& w, const TileRuns& before, FmaRun* table) const {
+        const std::size_t step = tile_rows_ * static_cast<std::size_t>(w.in_step) * in_channels_;
+        for (std::size_t i = 0; i < before.count; ++i) {
+            table[i].weights = before.runs[i].weights;
+            for (std::size_t r = 0; r < tile_rows_; ++r) {
+                table[i].rows[r] = before.runs[i].rows[r] + step;
+            }
+        }
+        return {table, before.count, before.length};
+    }
 
     TileRuns fill_table(const Phase& phase, const Segment& s, std::size_t x, const Tensors& t,
                         const Taps& taps) const {
         const PhaseAxis& w = phase.axes[2];
         const std::size_t rows = std::min(tile_rows_, s.count - x);
         const auto first = static_cast<std::int64_t>(s.first + x);
-        const bool inside =
-            first >= w.safe_begin && first + static_cast<std::int64_t>(rows) <= w.safe_end;
+        const bool inside = is_inside(w, s, x);
         const std::size_t across = w.kernel.size();
         // In the middle of a line the taps of one line of the kernel are neighbours in memory.
         const bool merged = inside && merges_taps_ && taps.begin == 0 && taps.end == phase.taps();
-        const std::size_t step = merged ? across : 1;
-        TileRuns out{taps.table, 0, step * p_.in_channels};
-        for (std::size_t tap = taps.begin; tap < taps.end; tap += step) {
-            const std::size_t plane = tap / across;
-            const std::int64_t line =
-                in_line(phase, s.image, s.line, plane / phase.axes[1].kernel.size(),
-                        plane % phase.axes[1].kernel.size());
-            if (line < 0) {
-                continue;
-            }
-            FmaRun& run = taps.table[out.count++];
-            run.weights = tap * p_.in_channels * kPanelColumns;
-            for (std::size_t r = 0; r < rows; ++r) {
+        TileRuns out{taps.table, 0, (merged ? across : 1) * p_.in_channels};
+        for_each_tap_line(phase, s.line, taps.begin, taps.end, [&](const TapLine& line) {
+            for (std::size_t tap = line.begin; tap < (merged ? line.begin + 1 : line.end); ++tap) {
+                FmaRun& run = taps.table[out.count++];
+                run.weights = tap * p_.in_channels * kPanelColumns;
                 const std::int64_t at =
-                    (first + static_cast<std::int64_t>(r)) * w.in_step + w.offsets[tap % across];
-                run.rows[r] = at >= 0 && at < w.in
-                                  ? t.in + static_cast<std::size_t>(line + at) * in_channels_
-                                  : t.packed + zeros_at();
+                    first * w.in_step + w.offsets[line.across + tap - line.begin];
+                if (inside) {
+                    const float* from =
+                        t.in + static_cast<std::size_t>(line.in + at) * in_channels_;
+                    for (std::size_t r = 0; r < rows; ++r) {
+                        run.rows[r] = from + r * static_cast<std::size_t>(w.in_step) * in_channels_;
+                    }
+                } else {
+                    fill_at_edge(w, line.in, at, rows, t, run);
+                }
             }
-        }
+        });
         return out;
     }
 
-    /// Kernels with more taps than the table holds.
-    void add_many_taps(const Phase& phase, const Segment& s, std::size_t x, const Tensors& t,
-                       const Taps& taps, std::size_t panel, float* tile) const {
-        const std::size_t rows = std::min(tile_rows_, s.count - x);
-        for (std::size_t tap = taps.begin; tap < taps.end; tap += kMostRuns) {
-            const TileRuns r =
-                fill_table(phase, s, x, t, {taps.table, tap, std::min(tap + kMostRuns, taps.end)});
-            add_runs(r, rows, panel, panel_weights(phase, s, panel, t), tile);
+    /// Rows from position `at` of an input line on, some of which are in the padding.
+    void fill_at_edge(const PhaseAxis& w, std::int64_t line, std::int64_t at, std::size_t rows,
+                      const Tensors& t, FmaRun& run) const {
+        for (std::size_t r = 0; r < rows; ++r) {
+            const std::int64_t column = at + static_cast<std::int64_t>(r) * w.in_step;
+            run.rows[r] = column >= 0 && column < w.in
+                              ? t.in + static_cast<std::size_t>(line + column) * in_channels_
+                              : t.packed + zeros_at();
         }
     }
 
-    /// What comes after the sum: the bias, and the rounding of the convolution's own result.
-    void add_bias(const Segment& s, std::size_t panel, std::size_t rows, const Tensors& t,
-                  float* tile) const {
-        const float* bias = t.packed + bias_at() + (s.group * panels_ + panel) * kPanelColumns;
-        for (std::size_t r = 0; p_.has_bias && r < rows; ++r) {
-            for (std::size_t j = 0; j < kPanelColumns; ++j) {
-                tile[r * kPanelColumns + j] += bias[j];
-            }
+    /// Kernels with more taps than the table holds; a multiple of 32 of them at once.
+    void add_many_taps(const Phase& phase, const Segment& s, std::size_t x, const Tensors& t,
+                       const Taps& taps, std::size_t panel, const FmaEnds& ends) const {
+        alignas(64) float sums[kMaxFmaRows * kPanelColumns];
+        const std::size_t rows = std::min(tile_rows_, s.count - x);
+        const float* before = nullptr;
+        for (std::size_t tap = taps.begin; tap < taps.end; tap += kMostRuns) {
+            const std::size_t end = std::min(tap + kMostRuns, taps.end);
+            const TileRuns r = fill_table(phase, s, x, t, {taps.table, tap, end});
+            const float* weights = panel_weights(phase, s, panel, t);
+            add_runs(r, rows, panel, weights,
+                     end < taps.end ? FmaEnds{before, nullptr, sums, kPanelColumns}
+                                    : FmaEnds{before, ends.bias, ends.out, ends.out_step});
+            before = sums;
         }
-        round(tile, rows * kPanelColumns);
     }
 
     void finish_tile(const Segment& s, std::size_t x, std::size_t panel, const Tensors& t,
@@ -277,7 +367,7 @@ class DenseConv final : public ChannelsLast {
         const std::size_t rows = std::min(tile_rows_, s.count - x);
         const std::size_t first = panel * kPanelColumns;
         const std::size_t columns = std::min(kPanelColumns, p_.out_channels - first);
-        add_bias(s, panel, rows, t, tile);
+        round(tile, rows * kPanelColumns);
         for (std::size_t r = 0; t.addend != nullptr && r < rows; ++r) {
             for_each_run(s, x + r, {first, columns},
                          [&](std::size_t at, std::size_t column, std::size_t count) {

@@ -42,17 +42,18 @@ class DepthwiseConv final : public ChannelsLast {
                      grain_for(phase.width() * out_channels_ * phase.taps() / 4 + 1),
                      [&](std::size_t begin, std::size_t end) {
                          for (std::size_t i = begin; i < end; ++i) {
-                             run_line(phase, i / lines, i % lines, t);
+                             run_line(phase, OutputLine::of(phase, i / lines, i % lines), t);
                          }
                      });
     }
 
     /// Output positions of a line, and channels of them.
     struct Piece {
-        std::size_t image, line, x, count, channel, channels;
+        OutputLine line;
+        std::size_t x, count, channel, channels;
     };
 
-    void run_line(const Phase& phase, std::size_t image, std::size_t line, const Tensors& t) const {
+    void run_line(const Phase& phase, const OutputLine& line, const Tensors& t) const {
         const PhaseAxis& w = phase.axes[2];
         const auto safe_begin = static_cast<std::size_t>(w.safe_begin);
         const auto safe_end = static_cast<std::size_t>(w.safe_end);
@@ -63,80 +64,100 @@ class DepthwiseConv final : public ChannelsLast {
             while (x < phase.width()) {
                 const bool inside = x >= safe_begin && x < safe_end;
                 const std::size_t count = inside ? std::min(most, safe_end - x) : 1;
-                run_piece(phase, {image, line, x, count, c, channels}, t);
+                run_piece(phase, {line, x, count, c, channels}, t);
                 x += count;
             }
         }
     }
 
+    /// Sums, and where they are or will be in the result: the first one and the distance between
+    /// positions.
+    struct Sums {
+        float* values;
+        std::size_t at, step;
+    };
+
+    /// FLOAT sums go into the result at once.
     void run_piece(const Phase& phase, const Piece& piece, const Tensors& t) const {
-        alignas(64) float sums[kPieceFloats];
-        const std::size_t count = piece.count * piece.channels;
-        std::fill_n(sums, count, 0.0F);
-        for (std::size_t tap = 0; tap < phase.taps(); tap += kMostTaps) {
-            add_taps(phase, piece, tap, t, sums);
-        }
-        const float* bias = t.packed + taps_ * out_channels_ + piece.channel;
-        for (std::size_t i = 0; p_.has_bias && i < piece.count; ++i) {
-            add_to(bias, sums + i * piece.channels, piece.channels);
-        }
-        round(sums, count);
-        finish(phase, piece, t, sums);
-    }
-
-    static void add_to(const float* from, float* to, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) {
-            to[i] += from[i];
-        }
-    }
-
-    void add_taps(const Phase& phase, const Piece& piece, std::size_t first, const Tensors& t,
-                  float* sums) const {
-        const float* in[kMostTaps];
-        alignas(64) float part[kPieceFloats];
-        const std::size_t taps = std::min(kMostTaps, phase.taps() - first);
-        find_inputs(phase, piece, first, taps, t.in, in);
-        fma_depthwise({in, taps, static_cast<std::size_t>(phase.axes[2].in_step) * in_channels_,
-                       t.packed + (phase.first_tap + first) * out_channels_ + piece.channel,
-                       out_channels_, piece.channels, piece.count, part, piece.channels});
-        add_to(part, sums, piece.count * piece.channels);
-    }
-
-    void find_inputs(const Phase& phase, const Piece& piece, std::size_t first, std::size_t count,
-                     const float* data, const float** in) const {
-        const PhaseAxis& w = phase.axes[2];
-        const std::size_t across = w.kernel.size();
-        for (std::size_t t = 0; t < count; ++t) {
-            const std::size_t plane = (first + t) / across;
-            const std::int64_t line =
-                in_line(phase, piece.image, piece.line, plane / phase.axes[1].kernel.size(),
-                        plane % phase.axes[1].kernel.size());
-            const std::int64_t at =
-                static_cast<std::int64_t>(piece.x) * w.in_step + w.offsets[(first + t) % across];
-            in[t] = line < 0 || at < 0 || at >= w.in
-                        ? nullptr
-                        : data + static_cast<std::size_t>(line + at) * in_channels_ + piece.channel;
-        }
-    }
-
-    void finish(const Phase& phase, const Piece& piece, const Tensors& t, float* sums) const {
         const std::size_t step = static_cast<std::size_t>(phase.axes[2].out_step) * out_channels_;
-        const std::size_t at =
-            out_at(phase, piece.image, piece.line, piece.x) * out_channels_ + piece.channel;
+        const std::size_t at = out_at(phase, piece.line, piece.x) * out_channels_ + piece.channel;
+        if (half_) {
+            alignas(64) float sums[kPieceFloats];
+            sum_taps(phase, piece, t, sums, piece.channels);
+            finish_half(piece, t, {sums, at, step});
+        } else {
+            float* out = as<float>(t.out) + at;
+            sum_taps(phase, piece, t, out, step);
+            finish(piece, t.addend, {out, at, step});
+        }
+    }
+
+    /// Taps that are not in the padding.
+    struct Taps {
+        const float* in[kMostTaps];
+        const float* weights[kMostTaps];
+        std::size_t count;
+    };
+
+    void sum_taps(const Phase& phase, const Piece& piece, const Tensors& t, float* out,
+                  std::size_t out_step) const {
+        Taps taps;
+        const float* bias = t.packed + taps_ * out_channels_ + piece.channel;
+        const std::size_t in_step = static_cast<std::size_t>(phase.axes[2].in_step) * in_channels_;
+        for (std::size_t tap = 0; tap == 0 || tap < phase.taps(); tap += kMostTaps) {
+            find_taps(phase, piece, tap, t, taps);
+            const bool last = tap + kMostTaps >= phase.taps();
+            fma_depthwise({taps.in, taps.weights, taps.count, in_step, tap != 0,
+                           last ? bias : nullptr, piece.channels, piece.count, out, out_step});
+        }
+    }
+
+    /// At most kMostTaps, from the tap `first` on.
+    void find_taps(const Phase& phase, const Piece& piece, std::size_t first, const Tensors& t,
+                   Taps& taps) const {
+        const PhaseAxis& w = phase.axes[2];
+        const std::size_t end = std::min(first + kMostTaps, phase.taps());
+        taps.count = 0;
+        for_each_tap_line(phase, piece.line, first, end, [&](const TapLine& line) {
+            for (std::size_t tap = line.begin; tap < line.end; ++tap) {
+                const std::int64_t at = static_cast<std::int64_t>(piece.x) * w.in_step +
+                                        w.offsets[line.across + tap - line.begin];
+                if (at >= 0 && at < w.in) {
+                    taps.in[taps.count] = t.in +
+                                          static_cast<std::size_t>(line.in + at) * in_channels_ +
+                                          piece.channel;
+                    taps.weights[taps.count++] =
+                        t.packed + (phase.first_tap + tap) * out_channels_ + piece.channel;
+                }
+            }
+        });
+    }
+
+    void finish(const Piece& piece, const std::byte* addend, const Sums& s) const {
+        const bool whole = s.step == piece.channels;
+        const std::size_t rows = whole ? 1 : piece.count;
+        const std::size_t length = whole ? piece.count * piece.channels : piece.channels;
+        for (std::size_t i = 0; i < rows; ++i) {
+            if (addend != nullptr) {
+                add_from(addend, s.at + i * s.step, s.values + i * s.step, length);
+            }
+            apply_activation(p_.activation, p_.alpha, p_.beta, s.values + i * s.step, length);
+        }
+    }
+
+    /// FLOAT16: `values` is FP32, position after position.
+    void finish_half(const Piece& piece, const Tensors& t, const Sums& s) const {
         const std::size_t count = piece.count * piece.channels;
+        round(s.values, count);
         for (std::size_t i = 0; t.addend != nullptr && i < piece.count; ++i) {
-            add_from(t.addend, at + i * step, sums + i * piece.channels, piece.channels);
+            add_from(t.addend, s.at + i * s.step, s.values + i * piece.channels, piece.channels);
         }
         if (t.addend != nullptr) {
-            round(sums, count);
+            round(s.values, count);
         }
-        apply_activation(p_.activation, p_.alpha, p_.beta, sums, count);
-        if (step == piece.channels) {
-            store(sums, t.out, at, count);
-            return;
-        }
+        apply_activation(p_.activation, p_.alpha, p_.beta, s.values, count);
         for (std::size_t i = 0; i < piece.count; ++i) {
-            store(sums + i * piece.channels, t.out, at + i * step, piece.channels);
+            store(s.values + i * piece.channels, t.out, s.at + i * s.step, piece.channels);
         }
     }
 };

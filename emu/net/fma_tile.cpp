@@ -71,28 +71,37 @@ struct Block {
             }
         }
     }
-    QAICNET_INLINE void add_to(float* tile) const noexcept {
+    /// out = (base + the block's sums) + bias; a step of 0 is one row for all.
+    QAICNET_INLINE void add(const float* base, std::size_t base_step, const float* bias, float* out,
+                            std::size_t out_step) const noexcept {
 #pragma GCC unroll 12
         for (std::size_t r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
             for (std::size_t v = 0; v < kVectors; ++v) {
+                const std::size_t column = v * Lanes<Bytes>::kCount;
                 Vector sum;
-                float* at = tile + r * kPanelColumns + v * Lanes<Bytes>::kCount;
-                load(sum, at);
+                load(sum, base + r * base_step + column);
                 sum += part[r][v];
-                store(sum, at);
+                if (bias != nullptr) {
+                    Vector last;
+                    load(last, bias + column);
+                    sum += last;
+                }
+                store(sum, out + r * out_step + column);
             }
         }
     }
 };
 
+alignas(64) constexpr float kZeros[kPanelColumns] = {};
+
 /// The first `kColumns` of a panel's 16 columns.
 template <std::size_t Bytes, std::size_t kColumns, std::size_t Rows>
 QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t length,
-                              const float* panel, float* tile, bool add) noexcept {
-    if (!add) {
-        std::memset(tile, 0, Rows * kPanelColumns * sizeof(float));
-    }
+                              const float* panel, const FmaEnds& ends) noexcept {
+    alignas(64) float sums[Rows * kPanelColumns];
+    const float* base = ends.before != nullptr ? ends.before : kZeros;
+    std::size_t base_step = ends.before != nullptr ? kPanelColumns : 0;
     Block<Bytes, kColumns, Rows> block;
     block.clear();
     std::size_t block_end = 0;  // the term behind the block that is in the registers
@@ -101,8 +110,10 @@ QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t
         for (std::size_t k = 0; k < length;) {
             if (first + k >= block_end) {
                 if (block_end != 0) {
-                    block.add_to(tile);
+                    block.add(base, base_step, nullptr, sums, kPanelColumns);
                     block.clear();
+                    base = sums;
+                    base_step = kPanelColumns;
                 }
                 block_end = (first + k) / kSumBlock * kSumBlock + kSumBlock;
             }
@@ -111,18 +122,18 @@ QAICNET_INLINE void tile_body(const FmaRun* runs, std::size_t count, std::size_t
             k = end;
         }
     }
-    block.add_to(tile);
+    // A sum that began at +0 is never -0: adding +0 changes nothing.
+    block.add(base, base_step, ends.bias != nullptr ? ends.bias : kZeros, ends.out, ends.out_step);
 }
 
 /// Chooses the code for a number of rows that is known only now.
 template <std::size_t Bytes, std::size_t kColumns, std::size_t Rows>
 QAICNET_INLINE void tile_rows(const FmaRun* runs, std::size_t count, std::size_t length,
-                              std::size_t rows, const float* panel, float* tile,
-                              bool add) noexcept {
+                              std::size_t rows, const float* panel, const FmaEnds& ends) noexcept {
     if (rows == Rows) {
-        tile_body<Bytes, kColumns, Rows>(runs, count, length, panel, tile, add);
+        tile_body<Bytes, kColumns, Rows>(runs, count, length, panel, ends);
     } else if constexpr (Rows > 1) {
-        tile_rows<Bytes, kColumns, Rows - 1>(runs, count, length, rows, panel, tile, add);
+        tile_rows<Bytes, kColumns, Rows - 1>(runs, count, length, rows, panel, ends);
     }
 }
 
@@ -177,62 +188,76 @@ template <std::size_t Bytes, std::size_t Width, std::size_t Vectors>
 QAICNET_INLINE void depthwise_body(const DepthwiseLine& l, std::size_t x, std::size_t c) noexcept {
     using Vector = typename Lanes<Bytes>::Vector;
     constexpr std::size_t kLanes = Lanes<Bytes>::kCount;
-    Vector sum[Width][Vectors] = {};
+    Vector part[Width][Vectors] = {};
+    const std::size_t in_step = l.in_step;
+    const std::size_t first = x * in_step + c;
     for (std::size_t t = 0; t < l.taps; ++t) {
-        if (l.in[t] == nullptr) {
-            continue;
-        }
-        const float* from = l.in[t] + x * l.in_step + c;
+        const float* from = l.in[t] + first;
+        const float* weights = l.weights[t] + c;
         Vector w[Vectors];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (std::size_t v = 0; v < Vectors; ++v) {
-            load(w[v], l.weights + t * l.weight_step + c + v * kLanes);
+            load(w[v], weights + v * kLanes);
         }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (std::size_t i = 0; i < Width; ++i) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (std::size_t v = 0; v < Vectors; ++v) {
                 Vector a;
-                load(a, from + i * l.in_step + v * kLanes);
-                sum[i][v] = a * w[v] + sum[i][v];
+                load(a, from + v * kLanes);
+                part[i][v] = a * w[v] + part[i][v];
             }
+            from += in_step;
         }
     }
-#pragma GCC unroll 4
+    float* out = l.out + x * l.out_step + c;
+#pragma GCC unroll 8
     for (std::size_t i = 0; i < Width; ++i) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (std::size_t v = 0; v < Vectors; ++v) {
-            store(sum[i][v], l.out + (x + i) * l.out_step + c + v * kLanes);
+            Vector sum = {};
+            if (l.add) {
+                load(sum, out + i * l.out_step + v * kLanes);
+            }
+            sum += part[i][v];
+            if (l.bias != nullptr) {
+                Vector last;
+                load(last, l.bias + c + v * kLanes);
+                sum += last;
+            }
+            store(sum, out + i * l.out_step + v * kLanes);
         }
     }
 }
 
-template <std::size_t Bytes, std::size_t Width>
-QAICNET_INLINE void depthwise_channels(const DepthwiseLine& l, std::size_t x) noexcept {
-    constexpr std::size_t kLanes = Lanes<Bytes>::kCount;
-    std::size_t c = 0;
-    for (; c + 2 * kLanes <= l.channels; c += 2 * kLanes) {
-        depthwise_body<Bytes, Width, 2>(l, x, c);
+/// `Vectors` at once, so that a sum need not wait for its own last addition; then what is left.
+template <std::size_t Bytes, std::size_t Width, std::size_t Vectors>
+QAICNET_INLINE void depthwise_channels(const DepthwiseLine& l, std::size_t x,
+                                       std::size_t c) noexcept {
+    constexpr std::size_t kChannels = Vectors * Lanes<Bytes>::kCount;
+    for (; c + kChannels <= l.channels; c += kChannels) {
+        depthwise_body<Bytes, Width, Vectors>(l, x, c);
     }
-    for (; c + kLanes <= l.channels; c += kLanes) {
-        depthwise_body<Bytes, Width, 1>(l, x, c);
-    }
-    for (; c + 4 <= l.channels; c += 4) {
-        depthwise_body<16, Width, 1>(l, x, c);
-    }
-    for (; c < l.channels; ++c) {
-        depthwise_body<4, Width, 1>(l, x, c);
+    if constexpr (Vectors > 1) {
+        depthwise_channels<Bytes, Width, Vectors / 2>(l, x, c);
+    } else if constexpr (Bytes > 16) {
+        depthwise_channels<16, Width, 1>(l, x, c);
+    } else if constexpr (Bytes > 4) {
+        depthwise_channels<4, Width, 1>(l, x, c);
     }
 }
 
 template <std::size_t Bytes>
 QAICNET_INLINE void depthwise(const DepthwiseLine& l) noexcept {
     std::size_t x = 0;
-    for (; x + 4 <= l.width; x += 4) {
-        depthwise_channels<Bytes, 4>(l, x);
+    for (; x + 6 <= l.width; x += 6) {
+        depthwise_channels<Bytes, 6, 2>(l, x, 0);
+    }
+    for (; x + 2 <= l.width; x += 2) {
+        depthwise_channels<Bytes, 2, 4>(l, x, 0);
     }
     for (; x < l.width; ++x) {
-        depthwise_channels<Bytes, 1>(l, x);
+        depthwise_channels<Bytes, 1, 8>(l, x, 0);
     }
 }
 
@@ -240,25 +265,25 @@ QAICNET_INLINE void depthwise(const DepthwiseLine& l) noexcept {
 
 struct Functions {
     std::size_t rows;
-    void (*tile)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*, float*,
-                 bool) noexcept;
-    void (*half_tile)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*, float*,
-                      bool) noexcept;
+    void (*tile)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*,
+                 const FmaEnds&) noexcept;
+    void (*half_tile)(const FmaRun*, std::size_t, std::size_t, std::size_t, const float*,
+                      const FmaEnds&) noexcept;
     void (*row)(const float*, std::size_t, const float*, std::size_t, std::size_t, float*) noexcept;
     void (*depthwise)(const DepthwiseLine&) noexcept;
 };
 
 #define QAICNET_FUNCTIONS(name, target_attribute, bytes, most_rows)                              \
     target_attribute void tile_##name(const FmaRun* runs, std::size_t count, std::size_t length, \
-                                      std::size_t rows, const float* panel, float* tile,         \
-                                      bool add) noexcept {                                       \
-        tile_rows<bytes, kPanelColumns, most_rows>(runs, count, length, rows, panel, tile, add); \
+                                      std::size_t rows, const float* panel,                      \
+                                      const FmaEnds& ends) noexcept {                            \
+        tile_rows<bytes, kPanelColumns, most_rows>(runs, count, length, rows, panel, ends);      \
     }                                                                                            \
     target_attribute void half_tile_##name(const FmaRun* runs, std::size_t count,                \
                                            std::size_t length, std::size_t rows,                 \
-                                           const float* panel, float* tile, bool add) noexcept { \
+                                           const float* panel, const FmaEnds& ends) noexcept {   \
         tile_rows<(bytes) < 32 ? (bytes) : 32, 8, most_rows>(runs, count, length, rows, panel,   \
-                                                             tile, add);                         \
+                                                             ends);                              \
     }                                                                                            \
     target_attribute void row_##name(const float* a, std::size_t k, const float* panel,          \
                                      std::size_t stride, std::size_t panels,                     \
@@ -276,15 +301,21 @@ QAICNET_FUNCTIONS(avx2, __attribute__((target("avx2,fma"))), 32, 6)
 QAICNET_FUNCTIONS(avx512, __attribute__((target("avx512f,avx2,fma"))), 64, 12)
 
 void tile_plain(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
-                const float* panel, float* tile, bool add) noexcept {
-    fma_tile_reference(runs, count, length, rows, panel, tile, add);
+                const float* panel, const FmaEnds& ends) noexcept {
+    fma_tile_reference(runs, count, length, rows, panel, ends);
+}
+
+void half_tile_plain(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
+                     const float* panel, const FmaEnds& ends) noexcept {
+    fma_tile_reference(runs, count, length, rows, panel, ends, kPanelColumns / 2);
 }
 
 void row_plain(const float* a, std::size_t k, const float* panel, std::size_t stride,
                std::size_t panels, float* out) noexcept {
     for (std::size_t p = 0; p < panels; ++p) {
         const FmaRun run{0, {a}};
-        fma_tile_reference(&run, 1, k, 1, panel + p * stride, out + p * kPanelColumns, false);
+        fma_tile_reference(&run, 1, k, 1, panel + p * stride,
+                           {nullptr, nullptr, out + p * kPanelColumns, 0});
     }
 }
 
@@ -292,16 +323,16 @@ void depthwise_plain(const DepthwiseLine& l) noexcept {
     for (std::size_t i = 0; i < l.width * l.channels; ++i) {
         const std::size_t x = i / l.channels;
         const std::size_t c = i % l.channels;
-        float sum = 0;
+        float part = 0;
         for (std::size_t t = 0; t < l.taps; ++t) {
-            if (l.in[t] != nullptr) {
-                sum = std::fma(l.in[t][x * l.in_step + c], l.weights[t * l.weight_step + c], sum);
-            }
+            part = std::fma(l.in[t][x * l.in_step + c], l.weights[t][c], part);
         }
-        l.out[x * l.out_step + c] = sum;
+        float& out = l.out[x * l.out_step + c];
+        out = (l.add ? out : 0.0F) + part;
+        out += l.bias != nullptr ? l.bias[c] : 0.0F;
     }
 }
-constexpr Functions k_plain = {6, tile_plain, tile_plain, row_plain, depthwise_plain};
+constexpr Functions k_plain = {6, tile_plain, half_tile_plain, row_plain, depthwise_plain};
 
 Functions choose() noexcept {
     if (__builtin_cpu_supports("avx512f")) {
@@ -330,13 +361,13 @@ std::size_t fma_rows() noexcept {
 }
 
 void fma_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
-              const float* panel, float* tile, bool add) noexcept {
-    functions().tile(runs, count, length, rows, panel, tile, add);
+              const float* panel, const FmaEnds& ends) noexcept {
+    functions().tile(runs, count, length, rows, panel, ends);
 }
 
 void fma_half_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
-                   const float* panel, float* tile, bool add) noexcept {
-    functions().half_tile(runs, count, length, rows, panel, tile, add);
+                   const float* panel, const FmaEnds& ends) noexcept {
+    functions().half_tile(runs, count, length, rows, panel, ends);
 }
 
 void fma_row(const float* a, std::size_t k, const float* first_panel, std::size_t stride,
@@ -349,9 +380,11 @@ void fma_depthwise(const DepthwiseLine& line) noexcept {
 }
 
 void fma_tile_reference(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
-                        const float* panel, float* tile, bool add) noexcept {
-    for (std::size_t i = 0; i < rows * kPanelColumns; ++i) {
-        float sum = add ? tile[i] : 0.0F;
+                        const float* panel, const FmaEnds& ends, std::size_t columns) noexcept {
+    for (std::size_t i = 0; i < rows * columns; ++i) {
+        const std::size_t r = i / columns;
+        const std::size_t j = i % columns;
+        float sum = ends.before != nullptr ? ends.before[r * kPanelColumns + j] : 0.0F;
         float part = 0;
         std::size_t block = 0;
         for (std::size_t t = 0; t < count; ++t) {
@@ -362,11 +395,11 @@ void fma_tile_reference(const FmaRun* runs, std::size_t count, std::size_t lengt
                     part = 0;
                     block = term / kSumBlock;
                 }
-                part = std::fma(runs[t].rows[i / kPanelColumns][k],
-                                panel[term * kPanelColumns + i % kPanelColumns], part);
+                part = std::fma(runs[t].rows[r][k], panel[term * kPanelColumns + j], part);
             }
         }
-        tile[i] = sum + part;
+        sum += part;
+        ends.out[r * ends.out_step + j] = sum + (ends.bias != nullptr ? ends.bias[j] : 0.0F);
     }
 }
 

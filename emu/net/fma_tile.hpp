@@ -29,15 +29,22 @@ struct FmaRun {
 /// Rows that this machine's tile takes at once, at most kMaxFmaRows.
 std::size_t fma_rows() noexcept;
 
-/// tile[r][16] for r < rows <= fma_rows(): the sums over all runs, all of the same length; term k
-/// of a panel is the one whose weights stand at [k][16]. With `add` they go on from what the tile
-/// holds.
-void fma_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
-              const float* panel, float* tile, bool add) noexcept;
+/// What the sums of a tile go on from, what is added to them, and where they go.
+struct FmaEnds {
+    const float* before;  ///< [rows][16]; null: +0
+    const float* bias;    ///< [16], added to every row's sums; null: nothing
+    float* out;           ///< row r begins at out[r * out_step]
+    std::size_t out_step;
+};
 
-/// The same for the first 8 columns only; what the others hold afterwards is not defined.
+/// `rows` <= fma_rows() rows of 16 sums over all runs, all of the same length; term k of a panel is
+/// the one whose weights stand at [k][16].
+void fma_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
+              const float* panel, const FmaEnds& ends) noexcept;
+
+/// The same for the first 8 columns only; nothing else is written.
 void fma_half_tile(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
-                   const float* panel, float* tile, bool add) noexcept;
+                   const float* panel, const FmaEnds& ends) noexcept;
 
 /// One row times `panels` panels that lie `stride` floats apart: out[panel][16].
 void fma_row(const float* a, std::size_t k, const float* first_panel, std::size_t stride,
@@ -45,16 +52,18 @@ void fma_row(const float* a, std::size_t k, const float* first_panel, std::size_
 
 /// Plainest loop, for tests: the definition.
 void fma_tile_reference(const FmaRun* runs, std::size_t count, std::size_t length, std::size_t rows,
-                        const float* panel, float* tile, bool add) noexcept;
+                        const float* panel, const FmaEnds& ends,
+                        std::size_t columns = kPanelColumns) noexcept;
 
-/// One block of a depthwise convolution's sums. For x < width and c < channels,
-/// out[x * out_step + c] is the chain from +0 over the taps t, at most 32, of
-/// in[t][x * in_step + c] * weights[t * weight_step + c]. A null in[t] is a tap in the padding.
+/// One block of a depthwise convolution's sums. For x < width and c < channels, the chain from +0
+/// over the taps t, at most 32, of in[t][x * in_step + c] * weights[t][c] is added to +0, or with
+/// `add` to out[x * out_step + c], then bias[c] to that (nothing when null): the new out[…].
 struct DepthwiseLine {
     const float* const* in;
+    const float* const* weights;
     std::size_t taps, in_step;
-    const float* weights;
-    std::size_t weight_step;
+    bool add;
+    const float* bias;
     std::size_t channels, width;
     float* out;
     std::size_t out_step;

@@ -45,7 +45,10 @@ class TiledMatMul final : public Kernel {
         return KernelPtr(std::move(kernel));
     }
     TiledMatMul(MatMulProblem problem, bool fused)
-        : p_(std::move(problem)), fused_(fused), tile_rows_(fused ? fma_rows() : kTileRows) {}
+        : p_(std::move(problem)),
+          fused_(fused),
+          direct_(fused && std::is_same_v<T, float> && p_.alpha == 1 && !p_.has_c),
+          tile_rows_(fused ? fma_rows() : kTileRows) {}
 
     std::size_t scratch_bytes() const noexcept override { return scratch_bytes_; }
 
@@ -179,6 +182,7 @@ class TiledMatMul final : public Kernel {
         const float* panel = o.panels + q * p_.k * kPanelColumns;
         const std::size_t end = std::min(first + kTaskRows, p_.m);
         const std::size_t columns = std::min(kPanelColumns, p_.n - column);
+        const bool direct = direct_ && columns == kPanelColumns;
         for (std::size_t row = first; row < end; row += tile_rows_) {
             const std::size_t rows = std::min(tile_rows_, end - row);
             FmaRun run{0, {}};
@@ -186,16 +190,29 @@ class TiledMatMul final : public Kernel {
                 run.rows[r] = o.a + (row + r) * p_.k;
             }
             if (fused_) {
-                (columns <= kPanelColumns / 2 ? fma_half_tile : fma_tile)(&run, 1, p_.k, rows,
-                                                                          panel, tile, false);
+                (columns <= kPanelColumns / 2 ? fma_half_tile : fma_tile)(
+                    &run, 1, p_.k, rows, panel,
+                    direct ? to_result(o, row, rows, column)
+                           : FmaEnds{nullptr, nullptr, tile, kPanelColumns});
             } else {
                 multiply_tile(o.a + row * p_.k, p_.k, rows, p_.k, panel, tile);
             }
-            for (std::size_t r = 0; r < rows; ++r) {
+            for (std::size_t r = 0; !direct && r < rows; ++r) {
                 store_row(tile + r * kPanelColumns, o.c, o.out + (row + r) * p_.n + column, row + r,
                           column, columns);
             }
         }
+    }
+
+    /// Rows lie far apart: their cache lines come while the sums are made.
+    FmaEnds to_result(const Operands& o, std::size_t row, std::size_t rows,
+                      std::size_t column) const {
+        T* out = o.out + row * p_.n + column;
+        for (std::size_t r = 0; r < rows; ++r) {
+            __builtin_prefetch(out + r * p_.n, 1);
+            __builtin_prefetch(out + r * p_.n + kPanelColumns - 1, 1);
+        }
+        return {nullptr, nullptr, reinterpret_cast<float*>(out), p_.n};
     }
 
     void store_row(const float* tile, const T* c, T* out, std::size_t row, std::size_t column,
@@ -212,7 +229,8 @@ class TiledMatMul final : public Kernel {
     }
 
     MatMulProblem p_;
-    bool fused_;  ///< else every product is rounded before it is added
+    bool fused_;   ///< else every product is rounded before it is added
+    bool direct_;  ///< sums are results
     std::size_t tile_rows_;
     std::shared_ptr<Buffer> packed_;
     std::size_t a_bytes_ = 0, b_bytes_ = 0, scratch_bytes_ = 0;

@@ -114,7 +114,8 @@ void multiply_fused(const float* a, std::size_t rows, std::size_t k, const float
             for (std::size_t i = 0; i < count; ++i) {
                 run.rows[i] = a + (row + i) * k;
             }
-            fma_tile(&run, 1, k, count, packed + panel * stride, sums, false);
+            fma_tile(&run, 1, k, count, packed + panel * stride,
+                     {nullptr, nullptr, sums, kPanelColumns});
             for (std::size_t i = 0; i < count; ++i) {
                 put(panel, row + i, i);
             }

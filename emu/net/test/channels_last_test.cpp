@@ -43,20 +43,28 @@ TEST(FmaTile, HasTheDocumentedOrder) {
             for (const bool add : {false, true}) {
                 auto fast = numbers(kMaxFmaRows * kPanelColumns, 3);
                 auto plain = fast;
-                fma_tile(table.data(), runs, length, rows, panel.data(), fast.data(), add);
-                fma_tile_reference(table.data(), runs, length, rows, panel.data(), plain.data(),
-                                   add);
+                const auto bias = numbers(kPanelColumns, 5);
+                fma_tile(table.data(), runs, length, rows, panel.data(),
+                         {add ? fast.data() : nullptr, add ? nullptr : bias.data(), fast.data(),
+                          kPanelColumns});
+                fma_tile_reference(table.data(), runs, length, rows, panel.data(),
+                                   {add ? plain.data() : nullptr, add ? nullptr : bias.data(),
+                                    plain.data(), kPanelColumns});
                 EXPECT_EQ(std::memcmp(fast.data(), plain.data(), fast.size() * sizeof(float)), 0)
                     << length << " " << rows;
             }
         }
         for (std::size_t rows = 1; rows <= fma_rows(); ++rows) {
-            auto half = numbers(kMaxFmaRows * kPanelColumns, 3);
-            auto whole = half;
-            fma_half_tile(table.data(), runs, length, rows, panel.data(), half.data(), true);
-            fma_tile_reference(table.data(), runs, length, rows, panel.data(), whole.data(), true);
-            for (std::size_t i = 0; i < rows * kPanelColumns; ++i) {
-                EXPECT_TRUE(i % kPanelColumns >= 8 || half[i] == whole[i]) << i;
+            const auto before = numbers(kMaxFmaRows * kPanelColumns, 3);
+            auto half = before;
+            auto whole = before;
+            fma_half_tile(table.data(), runs, length, rows, panel.data(),
+                          {half.data(), nullptr, half.data(), kPanelColumns});
+            fma_tile_reference(table.data(), runs, length, rows, panel.data(),
+                               {whole.data(), nullptr, whole.data(), kPanelColumns});
+            for (std::size_t i = 0; i < half.size(); ++i) {
+                const bool written = i % kPanelColumns < 8 && i < rows * kPanelColumns;
+                EXPECT_EQ(half[i], (written ? whole : before)[i]) << i;
             }
         }
         std::vector<float> row(5 * kPanelColumns, 0.5F);
@@ -65,7 +73,7 @@ TEST(FmaTile, HasTheDocumentedOrder) {
         for (std::size_t p = 0; p < 5; ++p) {
             const FmaRun run{0, {a.data()}};
             fma_tile_reference(&run, 1, length, 1, panels.data() + p * (length + 1) * kPanelColumns,
-                               expected.data() + p * kPanelColumns, false);
+                               {nullptr, nullptr, expected.data() + p * kPanelColumns, 0});
         }
         fma_row(a.data(), length, panels.data(), (length + 1) * kPanelColumns, 5, row.data());
         EXPECT_EQ(row, expected) << length;
@@ -73,24 +81,31 @@ TEST(FmaTile, HasTheDocumentedOrder) {
 }
 
 TEST(FmaTile, DepthwiseIsAChainToo) {
-    for (const std::size_t channels : {1u, 3u, 8u, 21u, 50u}) {
+    for (const std::size_t channels : {1u, 3u, 8u, 21u, 50u, 101u}) {
         const std::size_t taps = 4;
-        const std::size_t width = 7;
+        const std::size_t width = 9;
         const std::size_t step = 2 * channels;
         const auto in = numbers(taps * width * step, 5);
         const auto weights = numbers(taps * channels, 6);
-        const float* from[taps] = {in.data(), nullptr, &in[2 * width * step],
-                                   &in[3 * width * step]};
-        std::vector<float> out(width * channels, -1);
-        fma_depthwise(
-            {from, taps, step, weights.data(), channels, channels, width, out.data(), channels});
-        for (std::size_t i = 0; i < out.size(); ++i) {
-            const std::size_t c = i % channels;
-            float sum = 0;
-            for (const std::size_t t : {0u, 2u, 3u}) {
-                sum = std::fma(from[t][i / channels * step + c], weights[t * channels + c], sum);
+        const auto bias = numbers(channels, 7);
+        const float* from[taps];
+        const float* factors[taps];
+        for (std::size_t t = 0; t < taps; ++t) {
+            from[t] = &in[(taps - 1 - t) * width * step];
+            factors[t] = &weights[t * channels];
+        }
+        for (const bool add : {false, true}) {
+            std::vector<float> out(width * channels, -1);
+            fma_depthwise({from, factors, taps, step, add, add ? nullptr : bias.data(), channels,
+                           width, out.data(), channels});
+            for (std::size_t i = 0; i < out.size(); ++i) {
+                const std::size_t c = i % channels;
+                float part = 0;
+                for (std::size_t t = 0; t < taps; ++t) {
+                    part = std::fma(from[t][i / channels * step + c], factors[t][c], part);
+                }
+                ASSERT_EQ(out[i], add ? -1.0F + part : part + bias[c]) << channels << " " << i;
             }
-            ASSERT_EQ(out[i], sum) << channels << " " << i;
         }
     }
 }
