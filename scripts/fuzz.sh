@@ -6,10 +6,12 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$QAIC_SRC"
 seconds=600
+found=found
 targets=()
 while [ $# -gt 0 ]; do
     case "$1" in
-        --quick) seconds=60 ;;
+        # From the seeds alone: reading what long runs found can take the whole minute.
+        --quick) seconds=60 found=found-quick ;;
         --seconds) seconds="$2" && shift ;;
         -*) die "usage: scripts/fuzz.sh [--quick] [--seconds N] [TARGET…]" ;;
         *) targets+=("$1") ;;
@@ -28,7 +30,8 @@ else
 fi
 for target in "${targets[@]}"; do
     name="${target#fuzz_}"
-    mkdir -p "$dir/found/$name" "$dir/crash"
+    [ "$found" = found ] || rm -rf "${dir:?}/$found/$name"
+    mkdir -p "$dir/$found/$name" "$dir/crash"
     seeds=("$QAIC_SRC/tests/fuzz/corpus/$name")
     case "$target" in
         fuzz_net | fuzz_onnx_compile)
@@ -36,6 +39,6 @@ for target in "${targets[@]}"; do
             seeds+=("$dir/seeds/onnx")
             ;;
     esac
-    "$dir/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
-        -artifact_prefix="$dir/crash/$target-" "$dir/found/$name" "${seeds[@]}"
+    "$dir/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 -print_funcs=0 \
+        -artifact_prefix="$dir/crash/$target-" "$dir/$found/$name" "${seeds[@]}"
 done
