@@ -37,7 +37,7 @@ class Builder:
     def __init__(self, seed):
         self.rng = rng_of("graph", seed)
         self.opset = int(self.rng.choice([7, 9, 11, 13, 15, 18, 21]))
-        self.nodes, self.constants, self.inputs, self.tensors = [], {}, [], []
+        self.nodes, self.constants, self.inputs, self.tensors, self.ranges = [], {}, [], [], {}
         self.rank = int(self.rng.choice([3, 4, 4, 4, 5]))
 
     def pick(self, items):
@@ -53,6 +53,15 @@ class Builder:
         return name
 
     def weights(self, *dims, low=-1.0, high=1.0):
+        """Mostly a new constant; sometimes one that another node has, or an input of the graph."""
+        luck = self.rng.uniform()
+        shared = [name for name, array in self.constants.items() if array.shape == tuple(dims) and array.dtype == F32]
+        if luck < 0.1 and shared and low < 0:
+            return self.pick(shared)
+        if luck > 0.96:
+            self.inputs.append(Value(f"w{len(self.inputs)}", tuple(dims)))
+            self.ranges[self.inputs[-1].name] = (low, high)
+            return self.inputs[-1]
         return self.constant(self.rng.uniform(low, high, dims).astype(F32))
 
     def input(self):
@@ -88,12 +97,13 @@ class Builder:
 
     def step(self):
         """One block on one tensor, mostly a recent one; nothing is left of a block that does not fit."""
-        nodes, constants = len(self.nodes), dict(self.constants)
+        nodes, constants, inputs = len(self.nodes), dict(self.constants), len(self.inputs)
         recent = self.tensors[-3:] if self.rng.uniform() < 0.8 else self.tensors
         try:
             made = self.pick(BLOCKS)(self, self.pick(recent))
         except Refused:
             del self.nodes[nodes:]
+            del self.inputs[inputs:]
             self.constants = constants
             return False
         self.tensors += made if isinstance(made, list) else [made]
@@ -165,10 +175,15 @@ def write_converted(seed, folder, index):
     builder = grow(seed)
     dtype = (F16, F64)[index % 2]
     stem = f"{index:03d}"
-    feeds = {value.name: rng_of("feed", seed, value.name).uniform(-2, 2, value.dims).astype(dtype) for value in builder.inputs}
+    feeds = {name: array.astype(dtype) for name, array in feeds_of(builder, seed).items()}
     (folder / f"{stem}.onnx").write_bytes(converted(builder.model(), dtype).SerializeToString(deterministic=True))
     (folder / f"{stem}.bin").write_bytes(b"".join(array.tobytes() for array in feeds.values()))
     return [f"case {label_of(builder)} {stem} {builder.opset} same passes", *(number_line("in", name, array) for name, array in feeds.items())]
+
+
+def feeds_of(builder, seed):
+    return {value.name: rng_of("feed", seed, value.name).uniform(*builder.ranges.get(value.name, (-2, 2)), value.dims).astype(F32)
+            for value in builder.inputs}
 
 
 def label_of(builder):
@@ -180,7 +195,7 @@ def write_graph(seed, folder, index):
     builder = grow(seed)
     model = builder.model()
     onnx.checker.check_model(model)
-    feeds = {value.name: rng_of("feed", seed, value.name).uniform(-2, 2, value.dims).astype(F32) for value in builder.inputs}
+    feeds = feeds_of(builder, seed)
     expected = answer(model, feeds)
     stem = f"{index:03d}"
     lines = [f"case {label_of(builder)} {stem} {builder.opset} compare onnxruntime"]
