@@ -22,9 +22,9 @@ Shape batch_dims(const Shape& dims) {
 
 /// Shapes with the one-dimensional operands made matrices: a row on the left, a column on the
 /// right.
-std::pair<Shape, Shape> matrix_shapes(const NodeContext& c) {
+std::pair<Shape, Shape> matrix_shapes(const NodeContext& c, std::size_t right) {
     Shape a = c.input(0).dims;
-    Shape b = c.input(1).dims;
+    Shape b = c.input(right).dims;
     if (a.size() == 1) {
         a.insert(a.begin(), 1);
     }
@@ -34,9 +34,9 @@ std::pair<Shape, Shape> matrix_shapes(const NodeContext& c) {
     return {std::move(a), std::move(b)};
 }
 
-Error shapes_do_not_fit(const NodeContext& c) {
+Error shapes_do_not_fit(const NodeContext& c, std::size_t right = 1) {
     return c.malformed(fmt::format("the shapes {} and {} cannot be multiplied",
-                                   dims_text(c.input(0).dims), dims_text(c.input(1).dims)));
+                                   dims_text(c.input(0).dims), dims_text(c.input(right).dims)));
 }
 
 struct GemmShape {
@@ -66,29 +66,34 @@ Result<GemmShape> gemm_shape(const NodeContext& c) {
 
 }  // namespace
 
-Status infer_matmul(NodeContext& c) {
-    QAICRT_CHECK(c.require_type(0, kMatMulTypes));
-    QAICRT_CHECK(c.require_same_type(0, 1));
-    if (c.input(0).dims.empty() || c.input(1).dims.empty()) {
-        return shapes_do_not_fit(c);
+Result<Shape> matmul_shape(const NodeContext& c, std::size_t right) {
+    if (c.input(0).dims.empty() || c.input(right).dims.empty()) {
+        return shapes_do_not_fit(c, right);
     }
-    const auto [a, b] = matrix_shapes(c);
+    const auto [a, b] = matrix_shapes(c, right);
     auto out = broadcast_shape(batch_dims(a), batch_dims(b));
     if (!out || a.back() != b[b.size() - 2]) {
-        return shapes_do_not_fit(c);
+        return shapes_do_not_fit(c, right);
     }
     if (c.input(0).dims.size() > 1) {
         out->push_back(a[a.size() - 2]);
     }
-    if (c.input(1).dims.size() > 1) {
+    if (c.input(right).dims.size() > 1) {
         out->push_back(b.back());
     }
-    QAICRT_CHECK(c.set_output(0, c.input(0).type, std::move(*out)));
-    return c.set_work({c.output().count(), static_cast<std::uint64_t>(a.back())});
+    return std::move(*out);
 }
 
-MatMulProblem matmul_problem(const NodeContext& c) {
-    const auto [a, b] = matrix_shapes(c);
+Status infer_matmul(NodeContext& c) {
+    QAICRT_CHECK(c.require_type(0, kMatMulTypes));
+    QAICRT_CHECK(c.require_same_type(0, 1));
+    QAICRT_TRY(Shape out, matmul_shape(c));
+    QAICRT_CHECK(c.set_output(0, c.input(0).type, std::move(out)));
+    return c.set_work({c.output().count(), static_cast<std::uint64_t>(c.input(0).dims.back())});
+}
+
+MatMulProblem matmul_problem(const NodeContext& c, std::size_t right) {
+    const auto [a, b] = matrix_shapes(c, right);
     const Shape a_batch = batch_dims(a);
     const Shape b_batch = batch_dims(b);
     MatMulProblem p;

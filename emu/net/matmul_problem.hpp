@@ -24,10 +24,12 @@ struct MatMulProblem {
     std::size_t c_row = 0, c_column = 0;  ///< strides of Gemm's C, 0 where broadcast
 };
 
+/// The shape of MatMul's result; `right` is the input that holds the second operand.
+qaicrt::Result<Shape> matmul_shape(const NodeContext& c, std::size_t right = 1);
 qaicrt::Status infer_matmul(NodeContext& c);
 qaicrt::Status infer_gemm(NodeContext& c);
 /// After infer, which has checked the shapes.
-MatMulProblem matmul_problem(const NodeContext& c);
+MatMulProblem matmul_problem(const NodeContext& c, std::size_t right = 1);
 qaicrt::Result<MatMulProblem> gemm_problem(const NodeContext& c);
 
 /// Gemm after the product, each step rounded to the tensor's type: alpha, beta * C, the sum.

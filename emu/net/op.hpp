@@ -176,6 +176,11 @@ std::span<const OpDef> generate_ops();
 std::span<const OpDef> quantize_ops();
 std::span<const OpDef> recurrent_ops();
 std::span<const OpDef> control_ops();
+std::span<const OpDef> one_hot_ops();
+std::span<const OpDef> response_norm_ops();
+std::span<const OpDef> integer_ops();
+std::span<const OpDef> sample_ops();
+std::span<const OpDef> select_ops();
 
 /// Null when there is no such operator, or not in this opset (then *other_opset is set).
 const OpDef* find_op(const std::string& domain, const std::string& op_type, std::int64_t opset,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Cast between all element types that the runner computes with.
+/// Cast and CastLike between all element types that the runner computes with.
 #include "emu/net/elementwise.hpp"
 
 #include <fmt/format.h>
@@ -108,6 +108,16 @@ Status infer_cast(NodeContext& c) {
     return c.set_output(0, type, c.input(0).dims);
 }
 
+/// The type is that of another tensor, whose elements nobody reads.
+Status infer_cast_like(NodeContext& c) {
+    QAICRT_CHECK(c.require_type(0, kAllTypes));
+    QAICRT_CHECK(c.require_type(1, kAllTypes));
+    if (c.input(1).type == c.input(0).type) {
+        return c.set_output_view(c.input(0).dims);
+    }
+    return c.set_output(0, c.input(1).type, c.input(0).dims);
+}
+
 template <class From>
 KernelPtr cast_from(ElemType to, std::size_t count) {
     if (to == ElemType::kBool) {
@@ -128,10 +138,18 @@ Result<KernelPtr> prepare_cast(NodeContext& c) {
                      [&](auto tag) { return cast_from<decltype(tag)>(to, count); });
 }
 
+Result<KernelPtr> prepare_cast_like(NodeContext& c) {
+    c.drop_input(1);
+    return prepare_cast(c);
+}
+
 constexpr OpDef kOps[] = {
     {"", "Cast", kMinOpset, 18, 1, 1, 1, "to", infer_cast, prepare_cast},
     // saturate and round_mode only say something about 8-bit floats, which are refused.
     {"", "Cast", 19, kMaxOpset, 1, 1, 1, "to saturate round_mode", infer_cast, prepare_cast},
+    {"", "CastLike", 15, 18, 2, 2, 1, "", infer_cast_like, prepare_cast_like},
+    {"", "CastLike", 19, kMaxOpset, 2, 2, 1, "saturate round_mode", infer_cast_like,
+     prepare_cast_like},
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// ArgMax, ArgMin, TopK, CumSum, Trilu.
+/// ArgMax, ArgMin, TopK, CumSum, CumProd, Trilu.
 #include "emu/net/axes.hpp"
 #include "emu/net/elementwise.hpp"
 
@@ -186,12 +186,12 @@ Result<KernelPtr> prepare_top(NodeContext& c) {
     });
 }
 
-// --- CumSum
+// --- CumSum, CumProd
 
-template <class T>
-class CumSumKernel final : public Kernel {
+template <class T, bool product>
+class CumulativeKernel final : public Kernel {
   public:
-    CumSumKernel(AxisSplit split, bool exclusive, bool reverse)
+    CumulativeKernel(AxisSplit split, bool exclusive, bool reverse)
         : s_(split), exclusive_(exclusive), reverse_(reverse) {}
     Status run(const RunArgs& args) const override {
         const T* in = as<T>(args.in[0]);
@@ -209,47 +209,51 @@ class CumSumKernel final : public Kernel {
 
   private:
     using W = WideOf<T>;
-    static W add(W a, W b) {
+    static W join(W a, W b) {
         if constexpr (std::is_floating_point_v<W>) {
-            return a + b;
+            return product ? a * b : a + b;
         } else {
-            return static_cast<W>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+            const auto x = static_cast<std::uint64_t>(a);
+            const auto y = static_cast<std::uint64_t>(b);
+            return static_cast<W>(product ? x * y : x + y);
         }
     }
     void one(const T* in, T* out) const {
-        W sum{0};
+        W total{product ? 1 : 0};
         for (std::size_t k = 0; k < s_.length; ++k) {
             const std::size_t at = (reverse_ ? s_.length - 1 - k : k) * s_.inner;
             const W x = load_wide(in[at]);
-            const W next = add(sum, x);
-            out[at] = store_narrow<T>(exclusive_ ? sum : next);
-            sum = next;
+            const W next = join(total, x);
+            out[at] = store_narrow<T>(exclusive_ ? total : next);
+            total = next;
         }
     }
     AxisSplit s_;
     bool exclusive_, reverse_;
 };
 
-Result<std::size_t> cumsum_axis(NodeContext& c) {
+Result<std::size_t> cumulative_axis(NodeContext& c) {
     QAICRT_TRY(const auto list, c.constant_ints(1, "axis"));
     if (list.size() != 1) {
         return c.malformed("the axis must be one number");
     }
     return c.normal_axis(list[0], c.input(0).dims.size());
 }
-Status infer_cumsum(NodeContext& c) {
+Status infer_cumulative(NodeContext& c) {
     QAICRT_CHECK(c.require_type(0, kFloatTypes | types_of({ElemType::kInt32, ElemType::kInt64,
                                                            ElemType::kUInt32, ElemType::kUInt64})));
-    QAICRT_CHECK(cumsum_axis(c));
+    QAICRT_CHECK(cumulative_axis(c));
     return c.set_output(0, c.input(0).type, c.input(0).dims);
 }
-Result<KernelPtr> prepare_cumsum(NodeContext& c) {
-    QAICRT_TRY(const std::size_t axis, cumsum_axis(c));
+template <bool product>
+Result<KernelPtr> prepare_cumulative(NodeContext& c) {
+    QAICRT_TRY(const std::size_t axis, cumulative_axis(c));
     QAICRT_TRY(const std::int64_t exclusive, c.attr_int("exclusive", 0));
     QAICRT_TRY(const std::int64_t reverse, c.attr_int("reverse", 0));
     const AxisSplit split = AxisSplit::at(c.input(0).dims, axis);
     return with_type(c.input(0).type, [&](auto tag) -> KernelPtr {
-        return std::make_unique<CumSumKernel<decltype(tag)>>(split, exclusive != 0, reverse != 0);
+        return std::make_unique<CumulativeKernel<decltype(tag), product>>(split, exclusive != 0,
+                                                                          reverse != 0);
     });
 }
 
@@ -338,7 +342,10 @@ constexpr OpDef kOps[] = {
     {"", "TopK", kMinOpset, 9, 1, 1, 2, "axis k", infer_top, prepare_top},
     {"", "TopK", 10, 10, 2, 2, 2, "axis", infer_top, prepare_top},
     {"", "TopK", 11, kMaxOpset, 2, 2, 2, "axis largest sorted", infer_top, prepare_top},
-    {"", "CumSum", 11, kMaxOpset, 2, 2, 1, "exclusive reverse", infer_cumsum, prepare_cumsum},
+    {"", "CumSum", 11, kMaxOpset, 2, 2, 1, "exclusive reverse", infer_cumulative,
+     prepare_cumulative<false>},
+    {"", "CumProd", 26, kMaxOpset, 2, 2, 1, "exclusive reverse", infer_cumulative,
+     prepare_cumulative<true>},
     {"", "Trilu", 14, kMaxOpset, 1, 2, 1, "upper", infer_trilu, prepare_trilu},
 };
 

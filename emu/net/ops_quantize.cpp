@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /// QuantizeLinear and DequantizeLinear: one scale for all, one for each slice of an axis, or one
-/// for each block of an axis.
+/// for each block of an axis. DynamicQuantizeLinear: the scale that fits the data.
 #include "emu/net/axes.hpp"
 #include "emu/net/elementwise.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace qaicnet {
 
@@ -303,7 +305,73 @@ Result<KernelPtr> prepare_dequantize(NodeContext& c) {
     }
 }
 
+// --- DynamicQuantizeLinear
+
+/// The range of the data, widened to hold 0, on 0 to 255.
+class DynamicQuantizeKernel final : public Kernel {
+  public:
+    explicit DynamicQuantizeKernel(std::size_t count) : count_(count) {}
+    Status run(const RunArgs& args) const override {
+        const float* in = as<float>(args.in[0]);
+        const auto [low, high] = range(args.workers, in);
+        const float scale = high == low ? 1.0F : (high - low) / 255.0F;
+        const float zero = std::nearbyint(std::clamp(-low / scale, 0.0F, 255.0F));
+        if (args.out[1] != nullptr) {
+            *as<float>(args.out[1]) = scale;
+        }
+        if (args.out[2] != nullptr) {
+            *as<std::uint8_t>(args.out[2]) = saturated<std::uint8_t>(zero);
+        }
+        if (args.out[0] == nullptr) {
+            return {};
+        }
+        auto* out = as<std::uint8_t>(args.out[0]);
+        parallel_for(args.workers, count_, kElementGrain / 4,
+                     [&, scale = scale](std::size_t begin, std::size_t end) {
+                         for (std::size_t i = begin; i < end; ++i) {
+                             out[i] = saturated<std::uint8_t>(std::nearbyint(in[i] / scale) + zero);
+                         }
+                     });
+        return {};
+    }
+
+  private:
+    /// NaN does not count.
+    std::pair<float, float> range(Workers& workers, const float* in) const {
+        constexpr std::size_t kParts = 64;
+        float low[kParts] = {};
+        float high[kParts] = {};
+        const std::size_t part = (count_ + kParts - 1) / kParts;
+        parallel_for(workers, kParts, grain_for(part), [&](std::size_t begin, std::size_t end) {
+            for (std::size_t p = begin; p < end; ++p) {
+                for (std::size_t i = std::min(p * part, count_);
+                     i < std::min((p + 1) * part, count_); ++i) {
+                    low[p] = in[i] < low[p] ? in[i] : low[p];
+                    high[p] = in[i] > high[p] ? in[i] : high[p];
+                }
+            }
+        });
+        return {*std::min_element(low, low + kParts), *std::max_element(high, high + kParts)};
+    }
+    std::size_t count_;
+};
+
+Status infer_dynamic_quantize(NodeContext& c) {
+    QAICRT_CHECK(c.require_type(0, types_of({ElemType::kFloat})));
+    if (c.num_outputs() != 3) {
+        return c.malformed("it must have three results");
+    }
+    QAICRT_CHECK(c.set_output(0, ElemType::kUInt8, c.input(0).dims));
+    QAICRT_CHECK(c.set_output(1, ElemType::kFloat, {}));
+    return c.set_output(2, ElemType::kUInt8, {});
+}
+Result<KernelPtr> prepare_dynamic_quantize(NodeContext& c) {
+    return KernelPtr(std::make_unique<DynamicQuantizeKernel>(c.input(0).count()));
+}
+
 constexpr OpDef kOps[] = {
+    {"", "DynamicQuantizeLinear", 11, kMaxOpset, 1, 1, 3, "", infer_dynamic_quantize,
+     prepare_dynamic_quantize},
     {"", "QuantizeLinear", 10, 12, 2, 3, 1, "", infer_quantize, prepare_quantize},
     {"", "QuantizeLinear", 13, 18, 2, 3, 1, "axis", infer_quantize, prepare_quantize},
     {"", "QuantizeLinear", 19, 20, 2, 3, 1, "axis saturate", infer_quantize, prepare_quantize},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Operators that change a shape or a name and no byte: Reshape, Flatten, Squeeze, Unsqueeze,
-/// Identity, Constant. All of them are views or constants, so none has a kernel.
+/// Identity, Dropout, Constant. All of them are views or constants, so none has a kernel.
+#include "emu/net/axes.hpp"
+#include "emu/net/elementwise.hpp"
 #include "emu/net/list_constant.hpp"
 
 #include <fmt/format.h>
@@ -132,6 +134,62 @@ Status infer_identity(NodeContext& c) {
     return c.set_output_view(c.input(0).dims);
 }
 
+/// Element 1 everywhere.
+Result<Constant> filled_constant(NodeContext& c, ElemType type, const Shape& dims) {
+    Constant constant{{type, dims}, nullptr};
+    auto buffer = Buffer::allocate(constant.tensor.bytes(), c.budget());
+    if (!buffer) {
+        return c.fail(Errc::kNoMemory, "there is no memory for its mask");
+    }
+    with_type(type, [&](auto tag) {
+        using T = decltype(tag);
+        std::fill_n(as<T>(buffer->owned()), constant.tensor.count(),
+                    store_narrow<T>(static_cast<WideOf<T>>(1)));
+    });
+    constant.bytes = std::move(buffer);
+    return constant;
+}
+
+/// Fails when the node drops elements: its attribute or input says that it is being trained.
+Status check_inference(NodeContext& c) {
+    if (!c.has_input(2)) {
+        return {};
+    }
+    QAICRT_CHECK(c.require_type(2, types_of({ElemType::kBool})));
+    const std::byte* training = c.constant(2);
+    if (training == nullptr || c.input(2).count() != 1) {
+        return c.fail(Errc::kUnsupported,
+                      "its training_mode must be one constant, so that it is known at load");
+    }
+    const bool drops_nothing = c.has_input(1) && c.constant(1) != nullptr &&
+                               c.input(1).count() == 1 &&
+                               std::all_of(c.constant(1), c.constant(1) + c.input(1).bytes(),
+                                           [](std::byte b) { return b == std::byte{0}; });
+    if (*training != std::byte{0} && !drops_nothing) {
+        return c.fail(Errc::kUnsupported,
+                      "it is in training mode and would drop elements at random; export the model "
+                      "for inference");
+    }
+    return {};
+}
+
+/// Inference drops nothing: the data as they are, and a mask that is true everywhere.
+Status infer_dropout(NodeContext& c) {
+    QAICRT_CHECK(c.require_type(0, kFloatTypes));
+    QAICRT_CHECK(check_inference(c));
+    const Shape& dims = c.input(0).dims;
+    if (c.node().outputs.empty() || c.node().outputs[0] < 0) {
+        return c.malformed("its first result is left out");
+    }
+    if (c.num_outputs() > 1 && c.node().outputs[1] >= 0) {
+        const ElemType type = c.opset() < 10 ? c.input(0).type : ElemType::kBool;
+        QAICRT_CHECK(c.set_output(1, type, dims));
+        QAICRT_TRY(const Constant mask, filled_constant(c, type, dims));
+        QAICRT_CHECK(c.set_output_constant(1, mask));
+    }
+    return c.set_output_view(dims);
+}
+
 Status infer_constant(NodeContext& c) {
     if (c.node().attributes.size() != 1) {
         return c.malformed(
@@ -178,6 +236,8 @@ constexpr OpDef kOps[] = {
     {"", "Unsqueeze", kMinOpset, 12, 1, 1, 1, "axes", infer_unsqueeze, nullptr},
     {"", "Unsqueeze", 13, kMaxOpset, 2, 2, 1, "", infer_unsqueeze, nullptr},
     {"", "Identity", kMinOpset, kMaxOpset, 1, 1, 1, "", infer_identity, nullptr},
+    {"", "Dropout", kMinOpset, 11, 1, 1, 2, "ratio", infer_dropout, nullptr},
+    {"", "Dropout", 12, kMaxOpset, 1, 3, 2, "seed", infer_dropout, nullptr},
     {"", "Constant", kMinOpset, 11, 0, 0, 1, "value", infer_constant, nullptr},
     {"", "Constant", 12, kMaxOpset, 0, 0, 1, kValueAttributes, infer_constant, nullptr},
 };

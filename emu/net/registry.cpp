@@ -40,7 +40,12 @@ void for_each_op(F&& visit) {
                              generate_ops(),
                              quantize_ops(),
                              recurrent_ops(),
-                             control_ops()}) {
+                             control_ops(),
+                             one_hot_ops(),
+                             response_norm_ops(),
+                             integer_ops(),
+                             sample_ops(),
+                             select_ops()}) {
         for (const OpDef& op : table) {
             visit(op);
         }

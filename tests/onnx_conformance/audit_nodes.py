@@ -107,7 +107,42 @@ def batch(_opset):
     return Plan([IMAGE, CHANNELS, CHANNELS, CHANNELS, CHANNELS])
 
 
+def integer_matmul(_opset):
+    return Plan([X((2, 3)), X((3, 4)), K(1), K(2)])
+
+
+def integer_conv(_opset):
+    return Plan([IMAGE, X((6, 4, 3, 2)), K(1), K(2)])
+
+
+def linear_matmul(_opset):
+    return Plan([X((2, 3)), K(0.5), K(1), X((3, 4)), K(0.25), K(2), K(0.5), K(3)])
+
+
+def linear_conv(_opset):
+    return Plan([IMAGE, K(0.5), K(1), X((6, 4, 3, 2)), K(0.25), K(2), K(0.5), K(3), X((6,))])
+
+
+def dropout(opset):
+    return Plan([X((2, 3))] if opset < 12 else [X((2, 3)), K(0.5), K(False)], {}, 2)
+
+
 PLANS = {
+    "CastLike": two,
+    "Compress": lambda opset: Plan([X((2, 3)), K([True, False, True])], {"axis": 1}),
+    "ConvInteger": integer_conv, "MatMulInteger": integer_matmul, "QLinearConv": linear_conv, "QLinearMatMul": linear_matmul,
+    "CumProd": lambda opset: Plan([X((2, 3)), K(1)]),
+    "Dropout": dropout,
+    "DynamicQuantizeLinear": lambda opset: Plan([X((2, 3))], {}, 3),
+    "EyeLike": one, "Hardmax": one, "LpNormalization": one,
+    "GridSample": lambda opset: Plan([IMAGE, X((2, 3, 5, 2))]),
+    "LRN": lambda opset: Plan([IMAGE], {"size": 3}),
+    "MaxUnpool": lambda opset: Plan([IMAGE, X((2, 4, 6, 6))], {"kernel_shape": [2, 2]}),
+    "MeanVarianceNormalization": lambda opset: Plan([IMAGE]),
+    "NonZero": lambda opset: Plan([K([[1, 0], [1, 1]])]),
+    "OneHot": lambda opset: Plan([X((2, 3)), K(4), K([0, 1])]),
+    "ReverseSequence": lambda opset: Plan([X((4, 3, 2)), X((3,))]),
+    "RoiAlign": lambda opset: Plan([IMAGE, X((3, 4)), X((3,))]),
     **dict.fromkeys("Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Cast Ceil Celu Cos Cosh Elu Erf Exp Flatten Floor Gelu "
                     "HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log LogSoftmax Mish Neg Not Reciprocal Relu Round "
                     "Selu Shape Shrink Sigmoid Sign Sin Sinh Size Softmax Softplus Softsign Sqrt Swish Tan Tanh "
@@ -162,6 +197,7 @@ PLANS = {
 
 # Outputs whose type is an attribute: the type variable and how a type is put into the attribute.
 TYPE_ATTRIBUTES = {
+    "EyeLike": ("T2", "dtype", lambda elem: elem),
     "Cast": ("T2", "to", lambda elem: elem),
     "Constant": ("T", "value", lambda elem: helper.make_tensor("value", elem, [2], [0, 1])),
     "ConstantOfShape": ("T2", "value", lambda elem: helper.make_tensor("value", elem, [1], [1])),
@@ -261,6 +297,23 @@ def tries_of(op, opset):
     """Attribute -> values to try."""
     table = dict(EVERYWHERE)
     own = {
+        "CastLike": {"saturate": [0, 1], "round_mode": ["up", "down", "nearest"]},
+        "Compress": {"axis": [0, 1, -1]},
+        "ConvInteger": {**WINDOW, "kernel_shape": [[3, 2]], "group": [1, Try(2, inputs=[IMAGE, X((4, 2, 3, 2)), K(1), K(2)])]},
+        "QLinearConv": {**WINDOW, "kernel_shape": [[3, 2]],
+                        "group": [1, Try(2, inputs=[IMAGE, K(0.5), K(1), X((4, 2, 3, 2)), K(0.25), K(2), K(0.5), K(3)])]},
+        "CumProd": {"exclusive": [0, 1], "reverse": [0, 1]},
+        "Dropout": {"ratio": [0.0, 0.5], "seed": [1]},
+        "EyeLike": {"dtype": [TensorProto.DOUBLE], "k": [0, 1, -1, 9]},
+        "GridSample": {"align_corners": [0, 1], "padding_mode": ["zeros", "border", "reflection"],
+                       "mode": ["nearest", "bilinear", "bicubic"] if opset < 20 else ["nearest", "linear", "cubic"]},
+        "LRN": {"alpha": [0.1], "beta": [0.5], "bias": [2.0], "size": [1, 3, 4]},
+        "LpNormalization": {"p": [1, 2]},
+        "MaxUnpool": {"kernel_shape": [[2, 3]], "pads": [Try([1, 0, 0, 1], {"kernel_shape": [3, 3]})], "strides": [[2, 1]]},
+        "ReverseSequence": {"batch_axis": [Try(1, {"time_axis": 0}), Try(0, {"time_axis": 1}, [X((3, 4, 2)), X((3,))])],
+                            "time_axis": [Try(0, {"batch_axis": 1})]},
+        "RoiAlign": {"mode": ["avg", "max"], "output_height": [3], "output_width": [2], "sampling_ratio": [0, 2], "spatial_scale": [0.5],
+                     "coordinate_transformation_mode": ["half_pixel", "output_half_pixel"]},
         "Conv": {**WINDOW, "kernel_shape": [[3, 2]], "group": [1, Try(2, inputs=GROUPED)]},
         "ConvTranspose": {**WINDOW, "group": [1, Try(2, inputs=GROUPED_TRANSPOSE)], "output_padding": [Try([1, 0], {"strides": [2, 2]})],
                           "output_shape": [Try([12, 12], {"strides": [2, 2]})]},

@@ -28,6 +28,8 @@ const std::map<std::string, std::set<int>>& shape_inputs() {
         {"ReduceMin", {1}},       {"ReduceProd", {1}},   {"ReduceL1", {1}},
         {"ReduceL2", {1}},        {"ReduceLogSum", {1}}, {"ReduceLogSumExp", {1}},
         {"ReduceSumSquare", {1}}, {"OneHot", {1}},       {"CenterCropPad", {1}},
+        {"CumProd", {1}},         {"Compress", {1}},     {"NonZero", {0}},
+        {"MaxUnpool", {2}},       {"Dropout", {1, 2}},
     };
     return table;
 }
