@@ -136,7 +136,8 @@ NETWORKS = {network.name: network for network in (
             fp32_bound=2e-4),
     Network("file_type", lambda: model_file("file_type"), _input_shape(bytes=[1, 2 * features.EDGE]),
             lambda: [{"bytes": features.features(data)} for data in samples.samples().values()], _file_types,
-            lambda: list(samples.samples()), fp32_bound=2e-5),
+            # onnxruntime's own error: 5e-5 of the largest output against FP64 (html), where ours is 4e-7
+            lambda: list(samples.samples()), fp32_bound=1e-4),
     Network("speech", lambda: model_file("speech"), _CHUNK, **_speech(("input", "state", "sr"))),
     Network("speech_16k", lambda: model_file("speech_16k"), _CHUNK, **_speech(("input", "state", "sr")), measured=False),
     Network("speech_half", lambda: model_file("speech_half"), _CHUNK, **_speech(("input", "state")), measured=False),
