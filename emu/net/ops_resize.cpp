@@ -294,6 +294,12 @@ Status apply_aspect_policy(NodeContext& c, const Shape& dims, const std::vector<
     return {};
 }
 
+/// Multiplied in FP32, as ONNX's shape inference does: 6 * 5/6 is 5, though the FLOAT next to 5/6
+/// is less than that.
+double scaled_size(double in, double scale) {
+    return std::floor(static_cast<float>(in) * static_cast<float>(scale));
+}
+
 Result<std::vector<ResizeAxis>> read_requests(NodeContext& c, const ResizeSettings& settings) {
     const Shape& dims = c.input(0).dims;
     QAICRT_TRY(Sources s, read_sources(c));
@@ -331,7 +337,7 @@ Result<std::vector<ResizeAxis>> read_requests(NodeContext& c, const ResizeSettin
         }
         const double part = a.roi_end - a.roi_start;
         const double out =
-            s.sizes.empty() ? std::floor(in * part * s.scales[i]) : static_cast<double>(s.sizes[i]);
+            s.sizes.empty() ? scaled_size(in * part, s.scales[i]) : static_cast<double>(s.sizes[i]);
         if (!(out >= 0) || out > kMaxResizedAxis || in > kMaxResizedAxis ||
             (a.in == 0 && out != 0)) {
             return c.malformed(fmt::format("axis {} of {} cannot become {}", axes[i], a.in, out));

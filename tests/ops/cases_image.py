@@ -82,6 +82,7 @@ def resize():
     for opset, mode in itertools.product((10, 11, 13, 18, NEWEST), ("nearest", "linear")):
         add(f"opset {opset} {mode} up", image, (1, 1, 2, 3), opset=opset, mode=mode)
         add(f"opset {opset} {mode} down", image, (1, 1, 0.6, 0.5), opset=opset, mode=mode)
+    add("size by a rounded product", (1, 2, 6, 6), (1, 1, 5 / 6, 5 / 6), opset=19, mode="linear", coordinate_transformation_mode="asymmetric")
     transformations = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric")
     for transformation, mode in itertools.product(transformations, ("nearest", "linear", "cubic")):
         for scales in ((1, 1, 2, 3), (1, 1, 0.6, 0.75), (1, 1, 1.7, 2.3)):

@@ -324,7 +324,9 @@ Node transpose(const std::string& label, int from, int to, std::vector<std::int6
     return node;
 }
 
-/// Axes that are not the last are moved there and back.
+/// Axes that are not the last are moved there and back. The three nodes stand in places of the
+/// pattern's last three, all behind what makes x: nothing is inserted, so a graph of many norms
+/// takes time in proportion to its size.
 void replace_transposed(Match& match, Node made, const std::vector<std::int64_t>& perm) {
     GraphEdit& edit = match.edit();
     const int x = made.inputs[0];
@@ -337,13 +339,13 @@ void replace_transposed(Match& match, Node made, const std::vector<std::int64_t>
     }
     const int in = edit.add_value(label + "/moved", ElemType::kFloat, moved);
     const int out = edit.add_value(label + "/normalised", ElemType::kFloat, moved);
-    const int place = edit.index_of(match.last());
+    const std::vector<int> places = match.inner();  // a root, a mean and a square at least
     match.replace_by(transpose("", out, -1, back));
     made.inputs[0] = in;
     made.outputs = {out};
     made.label = label;
-    edit.insert_node(static_cast<std::size_t>(place), std::move(made));
-    edit.insert_node(static_cast<std::size_t>(place), transpose(label + "/move", x, in, perm));
+    edit.replace_node(places[places.size() - 2], transpose(label + "/move", x, in, perm));
+    edit.replace_node(places.back(), std::move(made));
 }
 
 }  // namespace

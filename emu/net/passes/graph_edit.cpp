@@ -133,12 +133,6 @@ void GraphEdit::replace_node(int index, Node replacement) {
     }
 }
 
-void GraphEdit::insert_node(std::size_t before, Node node) {
-    graph_.nodes.insert(graph_.nodes.begin() + static_cast<std::ptrdiff_t>(before),
-                        std::move(node));
-    index();
-}
-
 const Attribute* find_attribute(const Node& node, std::string_view name) {
     const auto found = std::find_if(node.attributes.begin(), node.attributes.end(),
                                     [&](const Attribute& a) { return a.name == name; });

@@ -27,7 +27,8 @@ class GraphEdit {
     const TensorType& tensor(int index) { return value(index).tensor; }
     bool is_constant(int index) { return index >= 0 && value(index).constant != nullptr; }
 
-    /// The node that makes a value; null for inputs and constants. Valid until add_node().
+    /// The node that makes a value; null for inputs and constants. Valid until the nodes are
+    /// replaced as a whole.
     Node* producer(int value);
     /// Indices of the nodes that read a value, one entry for each input that does. Valid until the
     /// next change.
@@ -55,8 +56,6 @@ class GraphEdit {
     /// Nothing finds the node any more; its place stays empty until the pass is over.
     void remove_node(int index) { replace_node(index, {}); }
     int index_of(const Node& node) const { return static_cast<int>(&node - graph_.nodes.data()); }
-    /// Adds a node in front of the node at `before`. Indices of later nodes move by one.
-    void insert_node(std::size_t before, Node node);
     /// Counts readers and producers again; call after changing inputs or outputs of nodes by hand.
     void index();
 

@@ -37,6 +37,14 @@ bool Match::has(int node) const {
     return node == last_ || std::find(nodes_.begin(), nodes_.end(), node) != nodes_.end();
 }
 
+std::vector<int> Match::inner() const {
+    std::vector<int> sorted = nodes_;
+    std::sort(sorted.begin(), sorted.end());
+    sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+    std::erase(sorted, last_);
+    return sorted;
+}
+
 bool Match::is_closed() const {
     return std::all_of(nodes_.begin(), nodes_.end(), [&](int n) {
         if (n == last_) {

@@ -30,6 +30,8 @@ class Match {
     void add(const Node& node) { nodes_.push_back(edit_->index_of(node)); }
     /// Number of nodes, the last one included.
     std::size_t size() const noexcept { return nodes_.size() + 1; }
+    /// Indices of the inner nodes, in the graph's order. Their places are free once they are gone.
+    std::vector<int> inner() const;
     /// Nobody outside reads what the inner nodes make.
     bool is_closed() const;
     /// `made` gives the last node's result in its place; the inner nodes go.

@@ -242,6 +242,23 @@ TEST(Opsets, ScatterNdDropsUpdatesAtInt32Max) {
               (std::vector<float>{0, 1, 2, 3, 20, 21}));
 }
 
+/// As ONNX's shape inference: the product is rounded to FP32, then down.
+TEST(Opsets, ResizeMultipliesSizesInSinglePrecision) {
+    const auto resized = [](std::int64_t size, float scale) {
+        ModelBuilder m(18);
+        m.input("x", ElemType::kFloat, {1, size});
+        m.constant<float>("scales", {2}, {1, scale});
+        m.node("Resize", {"x", "", "scales"}, {"y"});
+        m.output("y");
+        const auto network = load(m);
+        return network ? (*network)->outputs()[0].dims.at(1) : -1;
+    };
+    EXPECT_EQ(resized(6, 5.0F / 6), 5);  // the scale is less than 5/6
+    EXPECT_EQ(resized(56, 1 / 56.0F), 1);
+    EXPECT_EQ(resized(6, 0.83F), 4);
+    EXPECT_EQ(resized(7, 2), 14);
+}
+
 TEST(Opsets, ASingleZeroPointMayDifferFromTheScaleInRank) {
     const auto loads = [](const Dims& scale, const Dims& zero) {
         ModelBuilder m(18);

@@ -2,6 +2,7 @@
 /// fuse_patterns: spellings of activations, norms, Softmax and Gemm.
 #include "emu/net/test/pass_runner.hpp"
 
+#include <chrono>
 #include <functional>
 
 namespace qaicnet::test {
@@ -338,6 +339,24 @@ TEST(FusePatterns, LayerNormOfAnotherAxisIsMovedThereAndBack) {
     write_jax_norm(f, {2, 8, 3}, 1, {1, 8, 1});
     EXPECT_EQ(f.fused(), (Names{"Transpose", "LayerNormalization", "Transpose"}));
     EXPECT_LT(f.error(), 2e-5F);
+}
+
+/// Of a chain, so that the parts of one norm stand between those of others.
+TEST(FusePatterns, ManyMovedLayerNormsTakeLittleTime) {
+    constexpr int kNorms = 2000;
+    Formula f({2, 8, 3});
+    std::string x = "x";
+    for (int i = 0; i < kNorms; ++i) {
+        const auto d = f.op("Sub", {x, f.reduce("ReduceMean", x, 1, 1)});
+        const auto variance = f.reduce("ReduceMean", f.op("Mul", {d, d}), 1, 1);
+        x = f.op("Div", {d, f.op("Sqrt", {f.op("Add", {variance, f.c(1e-3F)})})});
+    }
+    f.fused();
+    const auto start = std::chrono::steady_clock::now();
+    const Lowered lowered(f.m, kPasses);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
+    EXPECT_EQ(lowered.count("LayerNormalization"), std::size_t{kNorms});
+    EXPECT_EQ(lowered.ops().size(), std::size_t{3 * kNorms});
 }
 
 TEST(FusePatterns, RmsNorm) {
