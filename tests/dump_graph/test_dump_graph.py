@@ -12,6 +12,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from half_models import HALF_OPERATORS, NOT_IN_ONNXRUNTIME, X, save_half_model, schema_of, schemas_without_half
+
 MODELS = pathlib.Path(__file__).resolve().parents[1] / "models"
 EXEC = pathlib.Path(os.environ["QAIC_TOOLS_DIR"]) / "qaic-exec"
 # Sums in another order, relative to the largest output; the same bound as for the networks.
@@ -149,6 +151,27 @@ class DumpGraph(unittest.TestCase):
         self.assertIn(TensorProto.FLOAT16, types)
         # A few steps of FP16, 2^-10 each: onnxruntime rounds elsewhere.
         self.assert_near(run_onnxruntime(lowered, inputs), card, bound=4 * 2.0**-10)
+
+    def test_every_operator_that_an_opset_gives_no_fp16_has_a_model(self):
+        self.assertEqual(self.run_exec("-operators-supported=onnx").returncode, 0)
+        listed = (self.scratch / "OnnxSupportedOperators.txt").read_text(encoding="utf-8").split()
+        lacking = schemas_without_half(set(listed))
+        self.assertGreater(len(lacking), 10)
+        modelled = {schema_of(op_type, opset) for op_type, (opsets, *_) in HALF_OPERATORS.items() for opset in opsets}
+        self.assertEqual(sorted(lacking - modelled), [])
+
+    def test_fp16_where_the_opset_has_none(self):
+        path = self.scratch / "half.onnx"
+        for op_type, (opsets, *_) in HALF_OPERATORS.items():
+            for opset in opsets:
+                for shared in (False, True):
+                    with self.subTest(f"{op_type} of opset {opset}{', constants with other readers' * shared}"):
+                        save_half_model(path, op_type, opset, shared)
+                        card, lowered = self.run_card(path, {"x": X}, "-convert-to-fp16")
+                        self.assertEqual(onnx.load(lowered).opset_import[0].version, opset)
+                        if opset < NOT_IN_ONNXRUNTIME:
+                            for name, array in run_onnxruntime(lowered, {"x": X}).items():
+                                np.testing.assert_allclose(card[name].astype(array.dtype), array, rtol=2.0**-9, atol=2.0**-9)
 
     def test_small_cnn(self):
         random = np.random.default_rng(3)

@@ -3,6 +3,7 @@
 
 #include "emu/net/half.hpp"
 #include "emu/net/passes/export_functions.hpp"
+#include "emu/net/passes/export_types.hpp"
 #include "emu/net/passes/graph_edit.hpp"
 #include "emu/net/subgraph.hpp"
 
@@ -108,7 +109,48 @@ class Converter {
                       [&](const Attribute& a) { return is_neutral(graph_, node, a); });
         node.op = find_op("", node.op_type, opset_);
         node.opset = opset_;
+        return widen(node);
+    }
+
+    /// Where the opset has no FLOAT16, the node computes in FLOAT between Casts, which is what the
+    /// card does inside of it. A newer opset would ask more of whoever runs the file.
+    Status widen(Node& node) {
+        const FloatOnly wide = float_only(graph_, node, opset_);
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            if ((wide.inputs >> i & 1) != 0) {
+                QAICRT_TRY(node.inputs[i], widened(node, i));
+            }
+        }
+        for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+            if ((wide.outputs >> i & 1) != 0) {
+                const int narrow = node.outputs[i];
+                node.outputs[i] =
+                    add_value(node, "wide", {ElemType::kFloat, value(narrow).tensor.dims});
+                after_.push_back(cast(node, node.outputs[i], narrow));
+            }
+        }
         return {};
+    }
+
+    Result<int> widened(const Node& node, std::size_t place) {
+        const int narrow = node.inputs[place];
+        const TensorType tensor{ElemType::kFloat, value(narrow).tensor.dims};
+        const auto constant = value(narrow).constant;
+        if (constant != nullptr) {
+            const auto* halves = as<Half>(constant->data());
+            std::vector<float> floats(tensor.count());
+            std::transform(halves, halves + floats.size(), floats.begin(), half_to_float);
+            return add_constant(node, "wide", tensor, floats.data());
+        }
+        const int wide = add_value(node, "wide", tensor);
+        graph_.nodes.push_back(cast(node, narrow, wide));
+        return wide;
+    }
+
+    Node cast(const Node& node, int from, int to) {
+        Node made = make_node("", "Cast", opset_, node.label + "/Cast", {from}, {to});
+        set_attribute(made, "to", static_cast<std::int64_t>(value(to).tensor.type));
+        return made;
     }
 
     Error no_form(const Node& node) const {

@@ -18,7 +18,8 @@ namespace qaicnet {
 std::int64_t common_opset(const Graph& graph);
 
 /// A copy without the nodes whose results are constants, each other node in the form that `opset`
-/// gives it: attributes that became inputs are constants of the copy. Branches stay as they are.
+/// gives it: attributes that became inputs are constants of the copy, and where the opset has no
+/// FLOAT16 a node stands between Casts. Branches stay as they are.
 /// Errors: kUnsupported for a node that has no such form, kNoMemory.
 qaicrt::Result<Graph> with_opset(const Graph& graph, std::int64_t opset, Budget& budget);
 
