@@ -2,8 +2,9 @@
 /// -convert-to-fp16: every FLOAT tensor inside the graph becomes FLOAT16. Callers still see the
 /// model's types: a Cast follows each FLOAT input and precedes each FLOAT output, so the card
 /// converts, not the host. What describes an operation instead of being data stays FLOAT:
-/// statistics, and sizes that the graph computes.
+/// statistics, scales of quantised numbers, and sizes that the graph computes.
 #include "compiler/graph_util.hpp"
+#include "compiler/passes/float_nodes.hpp"
 #include "compiler/passes/float_operands.hpp"
 #include "compiler/passes/passes.hpp"
 #include "compiler/passes/shape_arithmetic.hpp"
@@ -42,10 +43,10 @@ void convert_tensor(Lowering& lowering, TensorProto& tensor, const std::string& 
     store_float16(tensor, values);
 }
 
-Status convert_constants(Lowering& lowering, GraphProto& graph);
+Status convert_constants(Lowering& lowering, GraphProto& graph, TensorNames& names);
 
 /// Attributes that name or hold a type: Cast's `to`, a Constant's `value`, the branches of an If.
-Status convert_attributes(Lowering& lowering, NodeProto& node) {
+Status convert_attributes(Lowering& lowering, NodeProto& node, TensorNames& names) {
     if (is_onnx_op(node, "ConstantOfShape") && find_attribute(node, "value") == nullptr) {
         auto* value = node.add_attribute();  // without one it fills with FLOAT zeros
         value->set_name("value");
@@ -79,14 +80,16 @@ Status convert_attributes(Lowering& lowering, NodeProto& node) {
                 }
             }
         }
-        inside = convert_constants(lowering, graph);
+        inside = convert_constants(lowering, graph, names);
     });
     return inside;
 }
 
-Status convert_constants(Lowering& lowering, GraphProto& graph) {
+Status convert_constants(Lowering& lowering, GraphProto& graph, TensorNames& names) {
+    const FloatNodes apart = set_float_nodes_apart(graph, names);
     const auto sizes = float_shape_arithmetic(graph);
     auto kept = float_operands(graph);
+    kept.insert(apart.constants.begin(), apart.constants.end());
     for (const NodeProto* node : sizes) {
         kept.insert(node->input().begin(), node->input().end());
     }
@@ -96,8 +99,9 @@ Status convert_constants(Lowering& lowering, GraphProto& graph) {
         }
     }
     for (auto& node : *graph.mutable_node()) {
-        if (!sizes.contains(&node)) {
-            QAICRT_CHECK(convert_attributes(lowering, node));
+        const bool stays = node.output_size() > 0 && apart.results.contains(node.output(0));
+        if (!stays && !sizes.contains(&node)) {
+            QAICRT_CHECK(convert_attributes(lowering, node, names));
         }
     }
     return {};
@@ -185,8 +189,8 @@ void rename_captures(GraphProto& branch, const Scope& outer) {
 
 Status convert_to_fp16(Lowering& lowering) {
     GraphProto& graph = *lowering.model.mutable_graph();
-    QAICRT_CHECK(convert_constants(lowering, graph));
     TensorNames names(graph);
+    QAICRT_CHECK(convert_constants(lowering, graph, names));
     Renames read_as;
     auto casts = cast_inputs(graph, names, read_as);
     Renames made_as;

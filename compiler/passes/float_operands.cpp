@@ -22,6 +22,7 @@ struct Row {
 };
 constexpr Row kRows[] = {{"BatchNormalization", {1, 2}},
                          {"BatchNormalization", {3, 4}},
+                         {"OneHot", {1, -1}},
                          {"Resize", {1, -1}},
                          {"Resize", {2, -1}},
                          {"Upsample", {1, -1}}};

@@ -19,23 +19,27 @@ import cases_binary
 import cases_conv
 import cases_gather
 import cases_image
+import cases_integer
 import cases_math
 import cases_movement
 import cases_norm
 import cases_reduce
+import cases_select
 import cases_unary
 import graphs
 from case import NEWEST, SEED, write_case
 
 MODULES = (cases_math, cases_movement, cases_unary, cases_binary, cases_reduce, cases_norm, cases_conv, cases_gather,
-           cases_image)
+           cases_image, cases_integer, cases_select)
 REQUIRED = ("Gemm MatMul Add Sub Mul Div Relu Sigmoid Tanh Clip Softmax Reshape Flatten Transpose Squeeze Unsqueeze "
             "Concat Slice Gather Cast Identity Constant Pow Sqrt Exp Log Erf Abs Neg Reciprocal Floor Ceil Round Min Max Gelu "
             "LeakyRelu Elu PRelu HardSigmoid HardSwish LogSoftmax ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd "
             "ReduceL2 Where Equal Greater Less And Or Not ArgMax TopK CumSum Trilu LayerNormalization "
             "InstanceNormalization BatchNormalization Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool "
             "GatherElements GatherND ScatterND ConstantOfShape Shape Size Range Expand Tile Split Pad Resize DepthToSpace "
-            "SpaceToDepth Einsum QuantizeLinear DequantizeLinear").split()
+            "SpaceToDepth Einsum QuantizeLinear DequantizeLinear "
+            "DynamicQuantizeLinear MatMulInteger ConvInteger QLinearMatMul QLinearConv Dropout CastLike OneHot Hardmax LRN EyeLike "
+            "MeanVarianceNormalization LpNormalization GridSample ReverseSequence RoiAlign MaxUnpool Compress NonZero").split()
 
 
 def all_cases():

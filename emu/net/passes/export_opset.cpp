@@ -51,11 +51,15 @@ bool has_form(const Graph& graph, const Node& node, std::int64_t opset) {
 /// are older; those of passes may have any opset that has their form.
 std::int64_t oldest_opset(const Graph& graph, const Node& node, std::int64_t model) {
     std::int64_t oldest = model;
-    if (node.op_type == "Softmax" || node.op_type == "LogSoftmax") {
+    if (node.op_type == "Softmax" || node.op_type == "LogSoftmax" || node.op_type == "Hardmax") {
         oldest =
             std::max<std::int64_t>(oldest, node.opset >= 13 ? 13 : 1);  // one form, two meanings
     } else if (node.op_type == "GroupNormalization") {
         oldest = std::max<std::int64_t>(oldest, node.opset >= 21 ? 21 : 1);  // likewise
+    } else if (node.op_type == "GridSample") {
+        oldest = std::max<std::int64_t>(oldest, node.opset >= 20 ? 20 : 1);  // words for its modes
+    } else if (node.op_type == "RoiAlign") {
+        oldest = std::max<std::int64_t>(oldest, node.opset >= 16 ? 16 : 1);  // half a pixel apart
     }
     std::int64_t opset = std::max(node.opset, model);
     while (opset > oldest && opset <= node.opset && has_form(graph, node, opset - 1)) {
@@ -93,7 +97,7 @@ class Converter {
         std::int64_t since;  ///< the first opset that has the new form
         Status (Converter::*apply)(Node&);
     };
-    static const std::array<Change, 26> kChanges;
+    static const std::array<Change, 30> kChanges;
 
     Status convert(Node& node) {
         for (const Change& change : kChanges) {
@@ -326,6 +330,24 @@ class Converter {
     /// Scale and bias by group became scale and bias by channel.
     Status group_norm(Node& node) { return no_form(node); }
 
+    Status grid_modes(Node& node) {
+        const std::string mode = string_attribute(node, "mode", "bilinear");
+        set_attribute(node, "mode",
+                      std::string(mode == "bilinear"  ? "linear"
+                                  : mode == "bicubic" ? "cubic"
+                                                      : mode));
+        return {};
+    }
+    Status roi_corners(Node& node) {
+        set_attribute(node, "coordinate_transformation_mode", std::string("output_half_pixel"));
+        return {};
+    }
+    /// Inference drops nothing, so how much does not matter.
+    Status drop_ratio(Node& node) {
+        remove_attribute(node, "ratio");
+        return {};
+    }
+
     /// Before opset 13 all axes from `axis` on were one.
     Status softmax_axis(Node& node) {
         const Shape dims = value(node.inputs[0]).tensor.dims;
@@ -377,10 +399,13 @@ class Converter {
 
 /// Forms that differ; by operator from older to newer. What is not here kept its meaning and gained
 /// types or attributes.
-const std::array<Converter::Change, 26> Converter::kChanges = {{
+const std::array<Converter::Change, 30> Converter::kChanges = {{
     {"BatchNormalization", 9, &Converter::batch_by_channel},
     {"Clip", 11, &Converter::clip_limits},
+    {"Dropout", 12, &Converter::drop_ratio},
+    {"GridSample", 20, &Converter::grid_modes},
     {"GroupNormalization", 21, &Converter::group_norm},
+    {"Hardmax", 13, &Converter::softmax_axis},
     {"LogSoftmax", 13, &Converter::softmax_axis},
     {"Pad", 11, &Converter::pad_lists},
     {"ReduceL1", 18, &Converter::axes_to_input},
@@ -393,6 +418,7 @@ const std::array<Converter::Change, 26> Converter::kChanges = {{
     {"ReduceProd", 18, &Converter::axes_to_input},
     {"ReduceSum", 13, &Converter::axes_to_input},
     {"ReduceSumSquare", 18, &Converter::axes_to_input},
+    {"RoiAlign", 16, &Converter::roi_corners},
     {"Scatter", 11, &Converter::scatter_elements},
     {"Slice", 10, &Converter::slice_lists},
     {"Softmax", 13, &Converter::softmax_axis},

@@ -152,7 +152,9 @@ std::optional<std::size_t> unchanged_input(GraphEdit& edit, const Node& node) {
     const int out = node.outputs[0];
     const bool combines =
         op == "Concat" || op == "Sum" || op == "Max" || op == "Min" || op == "Mean";
-    const bool same = is_view(&node) || (combines && node.inputs.size() == 1) ||
+    // A Dropout may be there for its mask alone.
+    const bool drops = op == "Dropout" && (!edit.readers(out).empty() || edit.value(out).is_output);
+    const bool same = is_view(&node) || drops || (combines && node.inputs.size() == 1) ||
                       (op == "Cast" && edit.tensor(in).type == edit.tensor(out).type) ||
                       ((op == "Expand" || op == "Tile") && same_shape(edit, in, out)) ||
                       (op == "Slice" && slice_is_whole(edit, node)) ||

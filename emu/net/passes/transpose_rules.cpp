@@ -24,9 +24,11 @@ constexpr auto kReduce = TransposeRule::kReduce;
 constexpr std::array kRules{
     Rule{"Abs", kUnary},
     Rule{"Cast", kUnary},
+    Rule{"CastLike", kUnary},
     Rule{"Ceil", kUnary},
     Rule{"Celu", kUnary},
     Rule{"Clip", kUnary},
+    Rule{"DynamicQuantizeLinear", kUnary},
     Rule{"Elu", kUnary},
     Rule{"Erf", kUnary},
     Rule{"Exp", kUnary},
@@ -74,6 +76,8 @@ constexpr std::array kRules{
     Rule{"Split", TransposeRule::kAxis},
     Rule{"Softmax", TransposeRule::kAxis},
     Rule{"LogSoftmax", TransposeRule::kAxis},
+    Rule{"Hardmax", TransposeRule::kAxis},
+    Rule{"LpNormalization", TransposeRule::kAxis},
     Rule{"ReduceL1", kReduce},
     Rule{"ReduceL2", kReduce},
     Rule{"ReduceMax", kReduce},
@@ -84,6 +88,8 @@ constexpr std::array kRules{
     Rule{"Resize", TransposeRule::kResize},
     Rule{"Upsample", TransposeRule::kResize},
     Rule{"Slice", TransposeRule::kSlice},
+    Rule{"QuantizeLinear", TransposeRule::kQuantize},
+    Rule{"DequantizeLinear", TransposeRule::kQuantize},
 };
 
 using Ints = std::vector<std::int64_t>;
@@ -135,12 +141,25 @@ bool map_axes(const Permutation& perm, Ints& axes) {
 }
 
 bool move_axis(const Permutation& perm, Node& node) {
-    const bool softmax = node.op_type != "Split" && node.op_type != "Concat";
+    const bool softmax = node.op_type != "Split" && node.op_type != "Concat";  // and its kin
     if (softmax && node.opset < 13) {
         return false;  // flattens the axes behind it
     }
     Ints axis{int_attribute(node, "axis", softmax ? -1 : 0)};
     if (!map_axes(perm, axis)) {
+        return false;
+    }
+    set_attribute(node, "axis", axis[0]);
+    return true;
+}
+
+/// One scale for everything has no axis.
+bool move_scale(GraphEdit& edit, const Permutation& perm, Node& node) {
+    if (edit.tensor(node.inputs[1]).count() == 1) {
+        return int_attribute(node, "block_size", 0) == 0;
+    }
+    Ints axis{int_attribute(node, "axis", 1)};
+    if (node.opset < 13 || int_attribute(node, "block_size", 0) != 0 || !map_axes(perm, axis)) {
         return false;
     }
     set_attribute(node, "axis", axis[0]);
@@ -294,6 +313,8 @@ bool move_axes(GraphEdit& edit, TransposeRule rule, const Permutation& perm, Nod
             return move_axis(perm, node);
         case TransposeRule::kReduce:
             return move_reduction(edit, perm, node);
+        case TransposeRule::kQuantize:
+            return move_scale(edit, perm, node);
         case TransposeRule::kPad:
             return move_pads(edit, perm, node);
         case TransposeRule::kResize:

@@ -16,6 +16,7 @@ enum class TransposeRule : std::uint8_t {
     kConcat,
     kAxis,    ///< one attribute `axis`: Split, Softmax, LogSoftmax
     kReduce,  ///< a list of axes
+    kQuantize,
     kPad,
     kResize,
     kSlice,
