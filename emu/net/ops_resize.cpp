@@ -19,22 +19,23 @@ using qaicrt::Status;
 
 namespace {
 
-/// [outer, in, inner] -> [outer, out, inner], in FP32.
-void resize_axis(const ResizeTable& t, std::size_t outer, std::size_t inner, const float* in,
-                 float* out, float extrapolation, Workers& workers) {
+/// [outer, in, inner] -> [outer, out, inner], in the precision W.
+template <class W>
+void resize_axis(const ResizeTable& t, std::size_t outer, std::size_t inner, const W* in, W* out,
+                 W extrapolation, Workers& workers) {
     parallel_for(workers, outer * t.out, grain_for(inner * 4),
                  [&](std::size_t begin, std::size_t end) {
                      for (std::size_t row = begin; row < end; ++row) {
                          const ResizeTaps taps = t.taps[row % t.out];
-                         const float* from = in + row / t.out * t.in * inner;
-                         float* to = out + row * inner;
+                         const W* from = in + row / t.out * t.in * inner;
+                         W* to = out + row * inner;
                          if (taps.count == 0) {
                              std::fill_n(to, inner, extrapolation);
                              continue;
                          }
                          for (std::size_t k = 0; k < taps.count; ++k) {
-                             const float w = t.weight[taps.begin + k];
-                             const float* source = from + t.index[taps.begin + k] * inner;
+                             const W w = static_cast<W>(t.weight[taps.begin + k]);
+                             const W* source = from + t.index[taps.begin + k] * inner;
                              for (std::size_t i = 0; i < inner; ++i) {
                                  to[i] = k == 0 ? w * source[i] : to[i] + w * source[i];
                              }
@@ -43,7 +44,8 @@ void resize_axis(const ResizeTable& t, std::size_t outer, std::size_t inner, con
                  });
 }
 
-/// Interpolation. Two FP32 images in the scratch memory take turns.
+/// Interpolation, in FP32, or in FP64 for types that FP32 cannot hold. Two images in the scratch
+/// memory take turns.
 template <class T>
 class InterpolateKernel final : public Kernel {
   public:
@@ -59,11 +61,11 @@ class InterpolateKernel final : public Kernel {
             largest_ = std::max(largest_, size);
         }
     }
-    std::size_t scratch_bytes() const noexcept override { return 2 * largest_ * sizeof(float); }
+    std::size_t scratch_bytes() const noexcept override { return 2 * largest_ * sizeof(W); }
 
     Status run(const RunArgs& args) const override {
-        float* now = as<float>(args.scratch);
-        float* next = now + largest_;
+        W* now = as<W>(args.scratch);
+        W* next = now + largest_;
         std::size_t count = 1;
         for (const ResizeTable& t : tables_) {
             count *= t.in;
@@ -74,7 +76,8 @@ class InterpolateKernel final : public Kernel {
             const ResizeTable& t = tables_[i];
             if (!t.identity && count != 0) {
                 const std::size_t outer = count / t.in / inner;
-                resize_axis(t, outer, inner, now, next, extrapolation_, args.workers);
+                resize_axis(t, outer, inner, now, next, static_cast<W>(extrapolation_),
+                            args.workers);
                 std::swap(now, next);
                 count = outer * t.out * inner;
             }
@@ -85,18 +88,22 @@ class InterpolateKernel final : public Kernel {
     }
 
   private:
-    static void load(const std::byte* bytes, float* out, std::size_t count, Workers& workers) {
+    static constexpr bool kWide =
+        std::is_same_v<T, double> || (std::is_integral_v<T> && sizeof(T) > 2);
+    using W = std::conditional_t<kWide, double, float>;
+
+    static void load(const std::byte* bytes, W* out, std::size_t count, Workers& workers) {
         const T* in = as<T>(bytes);
         parallel_for(workers, count, kElementGrain, [&](std::size_t begin, std::size_t end) {
             if constexpr (std::is_same_v<T, Half>) {
                 widen(in + begin, out + begin, end - begin);
             } else {
                 std::transform(in + begin, in + end, out + begin,
-                               [](T x) { return static_cast<float>(x); });
+                               [](T x) { return static_cast<W>(x); });
             }
         });
     }
-    static void store(const float* in, std::byte* bytes, std::size_t count, Workers& workers) {
+    static void store(const W* in, std::byte* bytes, std::size_t count, Workers& workers) {
         T* out = as<T>(bytes);
         parallel_for(workers, count, kElementGrain, [&](std::size_t begin, std::size_t end) {
             if constexpr (std::is_same_v<T, Half>) {
@@ -392,7 +399,7 @@ Status take_table_memory(NodeContext& c, const ResizeSettings& s,
         const auto taps = static_cast<std::uint64_t>(resize_taps(s, a));
         std::uint64_t entries = 0;
         if (__builtin_mul_overflow(taps, a.out, &entries) || entries > UINT32_MAX ||
-            !c.budget().take(entries * (sizeof(std::uint32_t) + sizeof(float)) +
+            !c.budget().take(entries * (sizeof(std::uint32_t) + sizeof(double)) +
                              a.out * sizeof(ResizeTaps))) {
             return c.fail(Errc::kNoMemory,
                           fmt::format("its tables for an axis that goes from {} to {} exceed the "

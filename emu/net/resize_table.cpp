@@ -86,7 +86,7 @@ void add_interpolated(const ResizeSettings& s, const ResizeAxis& a, double x, Re
         table.index.push_back(
             static_cast<std::uint32_t>(std::clamp<std::int64_t>(first + k, 0, last)));
         const double w = weights[static_cast<std::size_t>(k)];
-        table.weight.push_back(static_cast<float>(normalise && sum != 0 ? w / sum : w));
+        table.weight.push_back(normalise && sum != 0 ? w / sum : w);
     }
 }
 

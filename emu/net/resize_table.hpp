@@ -18,7 +18,7 @@ struct ResizeTable {
     std::size_t in = 0, out = 0;
     std::vector<ResizeTaps> taps;
     std::vector<std::uint32_t> index;
-    std::vector<float> weight;
+    std::vector<double> weight;
     bool identity = false;
 };
 

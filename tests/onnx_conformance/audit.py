@@ -10,6 +10,7 @@ of each attribute, in the first and in the last opset of that version. The runne
 have the types and shapes that ONNX's own shape inference finds. What it refuses must be in REFUSED, with a reason, and
 what is in REFUSED must be refused.
 """
+
 import collections
 import itertools
 import json
@@ -27,15 +28,29 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 from audit_nodes import K, PLANS, TYPE_ATTRIBUTES, Try, X, tries_of
 
 FIRST, LAST = 7, 28
-NAMES = {"bool": TensorProto.BOOL, "float16": TensorProto.FLOAT16, "float": TensorProto.FLOAT, "double": TensorProto.DOUBLE,
-         "int8": TensorProto.INT8, "int16": TensorProto.INT16, "int32": TensorProto.INT32, "int64": TensorProto.INT64,
-         "uint8": TensorProto.UINT8, "uint16": TensorProto.UINT16, "uint32": TensorProto.UINT32, "uint64": TensorProto.UINT64}
+NAMES = {
+    "bool": TensorProto.BOOL,
+    "float16": TensorProto.FLOAT16,
+    "float": TensorProto.FLOAT,
+    "double": TensorProto.DOUBLE,
+    "int8": TensorProto.INT8,
+    "int16": TensorProto.INT16,
+    "int32": TensorProto.INT32,
+    "int64": TensorProto.INT64,
+    "uint8": TensorProto.UINT8,
+    "uint16": TensorProto.UINT16,
+    "uint32": TensorProto.UINT32,
+    "uint64": TensorProto.UINT64,
+}
 
 # (operator, pattern of "variable=TYPE …" or "attribute=value") -> why the runner refuses it on purpose.
 REFUSED = {
     ("Constant", "sparse_value="): "no sparse tensors",
     ("Constant", "value_strings?="): "no strings",
-    ("RMSNormalization", r"T=(?P<t>\w+) V=(?!(?P=t)$)"): "ONNX multiplies the two, and its own inference has one type for both",
+    (
+        "RMSNormalization",
+        r"T=(?P<t>\w+) V=(?!(?P=t)$)",
+    ): "ONNX multiplies the two, and its own inference has one type for both",
 }
 # What ONNX's shape inference cannot do, so that there is nothing to compare with.
 NO_INFERENCE = {
@@ -95,8 +110,11 @@ def type_cases(op, opset, schema):
     choices = [types_of(schema, variable) for variable in variables]
     for combination in itertools.product(*choices):
         types = dict(zip(variables, combination))
-        label = " ".join(f"{variable}={TensorProto.DataType.Name(elem)}" for variable, elem in types.items()
-                         if not variable.startswith("tensor("))
+        label = " ".join(
+            f"{variable}={TensorProto.DataType.Name(elem)}"
+            for variable, elem in types.items()
+            if not variable.startswith("tensor(")
+        )
         extra = {attribute[1]: attribute[2](types[attribute[0]])} if attribute else None
         yield label, make_model(op, opset, schema, plan, types, extra)
 
@@ -113,9 +131,16 @@ def attribute_cases(op, opset, schema):
             plan.outputs = trial.outputs or plan.outputs
             plan.attributes = {**plan.attributes, **trial.attributes, name: trial.value}
             extra = dict(plan.attributes)
-            types = {c.type_param_str: preferred(types_of(schema, c.type_param_str)) for c in schema.type_constraints
-                     if types_of(schema, c.type_param_str)}
-            if op in TYPE_ATTRIBUTES and TYPE_ATTRIBUTES[op][1] not in extra and schema.attributes[TYPE_ATTRIBUTES[op][1]].required:
+            types = {
+                c.type_param_str: preferred(types_of(schema, c.type_param_str))
+                for c in schema.type_constraints
+                if types_of(schema, c.type_param_str)
+            }
+            if (
+                op in TYPE_ATTRIBUTES
+                and TYPE_ATTRIBUTES[op][1] not in extra
+                and schema.attributes[TYPE_ATTRIBUTES[op][1]].required
+            ):
                 extra[TYPE_ATTRIBUTES[op][1]] = TensorProto.FLOAT
             shown = trial.value if isinstance(trial.value, (int, float, str, list)) else "…"
             yield f"{name}={shown}", make_model(op, opset, schema, plan, types, extra)
@@ -123,8 +148,10 @@ def attribute_cases(op, opset, schema):
 
 def versions(op):
     """(schema, first opset, last opset) of every version from opset 7 on."""
-    schemas = sorted((s for s in onnx.defs.get_all_schemas_with_history() if s.domain == "" and s.name == op),
-                     key=lambda s: s.since_version)
+    schemas = sorted(
+        (s for s in onnx.defs.get_all_schemas_with_history() if s.domain == "" and s.name == op),
+        key=lambda s: s.since_version,
+    )
     for schema, following in itertools.zip_longest(schemas, schemas[1:]):
         last = following.since_version - 1 if following else LAST
         if last >= FIRST and not schema.deprecated:
@@ -171,7 +198,9 @@ def ask(program, models):
 
 def main():
     operators_program, load_program = sys.argv[1:]
-    lines = subprocess.run([operators_program, "--operators"], check=True, capture_output=True, text=True).stdout.splitlines()
+    lines = subprocess.run(
+        [operators_program, "--operators"], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
     operators = [line.rsplit(" ", 1)[0] for line in lines if not line.startswith("ai.")]
     operators.remove("If")  # its branches are graphs: emu/net/test/control_test.cpp
     listed = list(cases(operators))
@@ -197,7 +226,8 @@ def main():
     print("\n".join(problems))
     for (op, pattern), count in met.items():
         print(f"{op} {pattern}: {count} nodes refused: {REFUSED[op, pattern]}")
-    print(f"{len(operators)} operators, {len(listed)} nodes, {sum(met.values())} refused for {len(REFUSED)} reasons, {len(problems)} problems")
+    refused = f"{sum(met.values())} refused for {len(REFUSED)} reasons"
+    print(f"{len(operators)} operators, {len(listed)} nodes, {refused}, {len(problems)} problems")
     return 1 if problems else 0
 
 

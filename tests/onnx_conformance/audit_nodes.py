@@ -3,6 +3,7 @@
 
 Only what types and attributes need: what a node computes is the business of tests/ops.
 """
+
 import dataclasses
 
 import numpy as np
@@ -12,12 +13,14 @@ from onnx import TensorProto, helper, numpy_helper
 @dataclasses.dataclass(frozen=True)
 class X:
     """A graph input."""
+
     dims: tuple
 
 
 @dataclasses.dataclass(frozen=True)
 class K:
     """A constant input; it takes the type that the operator gives it."""
+
     values: object
 
 
@@ -47,6 +50,7 @@ def image(_opset):
 def reduction(first_with_input):
     def plan(opset):
         return Plan([X((2, 3, 4)), K([1])]) if opset >= first_with_input else Plan([X((2, 3, 4))], {"axes": [1]})
+
     return plan
 
 
@@ -57,6 +61,7 @@ def recurrent(gates, states):
         if states == 2:
             inputs.append(X((1, 15)))
         return Plan(inputs, {"hidden_size": 5}, 1 + states)
+
     return plan
 
 
@@ -151,8 +156,11 @@ PLANS = {
                     "Mul Or PRelu Pow Sub Xor".split(), two),
     **dict.fromkeys("Max Min Mean Sum".split(), lambda opset: Plan([X((2, 3))] * 3)),
     **dict.fromkeys("GlobalAveragePool GlobalLpPool GlobalMaxPool".split(), image),
-    **dict.fromkeys("ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
-                    "ReduceSumSquare".split(), reduction(18)),
+    **dict.fromkeys(
+        "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
+        "ReduceSumSquare".split(),
+        reduction(18),
+    ),
     "ReduceSum": reduction(13),
     "AveragePool": lambda opset: Plan([IMAGE], {"kernel_shape": [2, 3]}),
     "LpPool": lambda opset: Plan([IMAGE], {"kernel_shape": [2, 3]}),
@@ -172,7 +180,9 @@ PLANS = {
     "QuantizeLinear": lambda opset: Plan([X((2, 3)), K(0.5), K(0)]),
     "Einsum": lambda opset: Plan([X((2, 3)), X((3, 4))], {"equation": "ij,jk->ik"}),
     "Expand": lambda opset: Plan([X((1, 3)), K([2, 3])]),
-    "GRU": recurrent(3, 1), "LSTM": recurrent(4, 2), "RNN": recurrent(1, 1),
+    "GRU": recurrent(3, 1),
+    "LSTM": recurrent(4, 2),
+    "RNN": recurrent(1, 1),
     "Gather": lambda opset: Plan([X((4, 3)), X((2,))]),
     "GatherElements": lambda opset: Plan([X((4, 3)), X((2, 3))]),
     "GatherND": lambda opset: Plan([X((4, 3)), X((2, 1))]),
@@ -185,11 +195,16 @@ PLANS = {
     "Pad": pad,
     "Range": lambda opset: Plan([K(1), K(7), K(2)]),
     "Reshape": lambda opset: Plan([X((2, 3)), K([3, -1])]),
-    "Resize": resize, "Upsample": upsample,
+    "Resize": resize,
+    "Upsample": upsample,
     "Scatter": lambda opset: Plan([X((4, 3)), X((2, 3)), X((2, 3))]),
     "ScatterElements": lambda opset: Plan([X((4, 3)), X((2, 3)), X((2, 3))]),
     "ScatterND": lambda opset: Plan([X((4, 3)), X((2, 1)), X((2, 3))]),
-    "Slice": slices, "Split": split, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "TopK": top,
+    "Slice": slices,
+    "Split": split,
+    "Squeeze": squeeze,
+    "Unsqueeze": unsqueeze,
+    "TopK": top,
     "Tile": lambda opset: Plan([X((2, 3)), K([2, 1])]),
     "Trilu": lambda opset: Plan([X((3, 3)), K(1)]),
     "Where": lambda opset: Plan([X((2, 3)), X((1, 3)), X((2, 1))]),
@@ -207,6 +222,7 @@ TYPE_ATTRIBUTES = {
 @dataclasses.dataclass
 class Try:
     """A value of an attribute, with what else the node needs for it."""
+
     value: object
     attributes: dict = dataclasses.field(default_factory=dict)
     inputs: list = None
@@ -215,8 +231,14 @@ class Try:
 
 
 WINDOW = {
-    "auto_pad": ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"], "dilations": [[2, 1]], "kernel_shape": [[3, 2]],
-    "pads": [[1, 0, 1, 1]], "strides": [[2, 1]], "ceil_mode": [0, 1], "count_include_pad": [0, 1], "storage_order": [0, 1],
+    "auto_pad": ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"],
+    "dilations": [[2, 1]],
+    "kernel_shape": [[3, 2]],
+    "pads": [[1, 0, 1, 1]],
+    "strides": [[2, 1]],
+    "ceil_mode": [0, 1],
+    "count_include_pad": [0, 1],
+    "storage_order": [0, 1],
     "p": [1, 2, 3],
 }
 GROUPED = [X((2, 4, 6, 6)), X((4, 2, 3, 2)), X((4,))]
@@ -243,8 +265,12 @@ def recurrent_tries(gates, states, names):
         "activations": [Try(names), Try(["HardSigmoid", *names[1:]]), Try(["Softplus", *names[1:]])],
         "activation_alpha": [Try([0.2], {"activations": parametric})],
         "activation_beta": [Try([0.6], {"activations": ["HardSigmoid", *names[1:]], "activation_alpha": [0.3]})],
-        "clip": [1.5], "hidden_size": [5], "linear_before_reset": [0, 1], "input_forget": [0, 1],
-        "direction": ["forward", "reverse", both_directions(gates, states)], "layout": [0, batch_first(gates, states)],
+        "clip": [1.5],
+        "hidden_size": [5],
+        "linear_before_reset": [0, 1],
+        "input_forget": [0, 1],
+        "direction": ["forward", "reverse", both_directions(gates, states)],
+        "layout": [0, batch_first(gates, states)],
     }
 
 
@@ -261,12 +287,16 @@ def resize_tries(opset):
         "coordinate_transformation_mode": tries + [Try("tf_crop_and_resize", {"mode": "linear"}, with_box)],
         "cubic_coeff_a": [Try(-0.5, {"mode": "cubic"}, half)],
         "exclude_outside": [Try(flag, {"mode": "cubic"}, half) for flag in (0, 1)],
-        "extrapolation_value": [Try(3.0, {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "linear"}, with_box)],
+        "extrapolation_value": [
+            Try(3.0, {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "linear"}, with_box)
+        ],
         "nearest_mode": [Try(mode, {}, half) for mode in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")],
         "antialias": [0, *[Try(1, {"mode": kind}, [IMAGE, None, K([1.0, 1.0, 0.5, 0.5])]) for kind in ("linear", "cubic")]],
         "axes": [Try([2, 3], {}, [IMAGE, None, K([2.0, 1.5])])],
-        "keep_aspect_ratio_policy": [Try(policy, {"axes": [2, 3]}, [IMAGE, None, None, K([3, 4])])
-                                     for policy in ("stretch", "not_larger", "not_smaller")],
+        "keep_aspect_ratio_policy": [
+            Try(policy, {"axes": [2, 3]}, [IMAGE, None, None, K([3, 4])])
+            for policy in ("stretch", "not_larger", "not_smaller")
+        ],
     }
 
 
@@ -276,7 +306,8 @@ def quantize_tries(op):
     kinds = integers if op == "QuantizeLinear" else floats
     return {
         "axis": [Try(axis, {}, [X((2, 3)), K([0.5, 0.25, 1.0]), K([0, 0, 0])]) for axis in (1, -1)],
-        "block_size": [0, Try(2, {"axis": 1}, BLOCKS)], "saturate": [0, 1],
+        "block_size": [0, Try(2, {"axis": 1}, BLOCKS)],
+        "saturate": [0, 1],
         "output_dtype": [0] + [Try(kind, {}, [X((2, 3)), K(0.5)]) for kind in kinds],
         "precision": [0, TensorProto.FLOAT, TensorProto.FLOAT16],
     }
@@ -288,8 +319,15 @@ def training(opset):
 
 SLOPES = {"alpha": [0.3], "beta": [0.7], "gamma": [1.5], "bias": [0.5], "lambd": [0.25]}
 EVERYWHERE = {
-    **SLOPES, "axis": [0, 1, -1], "keepdims": [0, 1], "axes": [[0], [1]], "noop_with_empty_axes": [0, 1],
-    "select_last_index": [0, 1], "epsilon": [1e-3], "momentum": [0.5], "stash_type": [1],
+    **SLOPES,
+    "axis": [0, 1, -1],
+    "keepdims": [0, 1],
+    "axes": [[0], [1]],
+    "noop_with_empty_axes": [0, 1],
+    "select_last_index": [0, 1],
+    "epsilon": [1e-3],
+    "momentum": [0.5],
+    "stash_type": [1],
 }
 
 
@@ -315,41 +353,78 @@ def tries_of(op, opset):
         "RoiAlign": {"mode": ["avg", "max"], "output_height": [3], "output_width": [2], "sampling_ratio": [0, 2], "spatial_scale": [0.5],
                      "coordinate_transformation_mode": ["half_pixel", "output_half_pixel"]},
         "Conv": {**WINDOW, "kernel_shape": [[3, 2]], "group": [1, Try(2, inputs=GROUPED)]},
-        "ConvTranspose": {**WINDOW, "group": [1, Try(2, inputs=GROUPED_TRANSPOSE)], "output_padding": [Try([1, 0], {"strides": [2, 2]})],
-                          "output_shape": [Try([12, 12], {"strides": [2, 2]})]},
-        "AveragePool": WINDOW, "MaxPool": WINDOW, "LpPool": WINDOW, "GlobalLpPool": {"p": [1, 2, 3]},
-        "BatchNormalization": {"spatial": [1, Try(0, inputs=[IMAGE] + [X((4, 6, 6))] * 4)], "training_mode": training(opset)},
+        "ConvTranspose": {
+            **WINDOW,
+            "group": [1, Try(2, inputs=GROUPED_TRANSPOSE)],
+            "output_padding": [Try([1, 0], {"strides": [2, 2]})],
+            "output_shape": [Try([12, 12], {"strides": [2, 2]})],
+        },
+        "AveragePool": WINDOW,
+        "MaxPool": WINDOW,
+        "LpPool": WINDOW,
+        "GlobalLpPool": {"p": [1, 2, 3]},
+        "BatchNormalization": {
+            "spatial": [1, Try(0, inputs=[IMAGE] + [X((4, 6, 6))] * 4)],
+            "training_mode": training(opset),
+        },
         "BitShift": {"direction": ["LEFT", "RIGHT"]},
         "Cast": {"to": [TensorProto.INT8], "saturate": [0, 1], "round_mode": ["up", "down", "nearest"]},
         "Clip": {"min": [0.5], "max": [1.5]},
-        "Constant": {"value": [numpy_helper.from_array(np.ones(2, np.float32))], "value_float": [1.5], "value_floats": [[1.5, 2.5]],
-                     "value_int": [3], "value_ints": [[3, 4]], "value_string": ["a"], "value_strings": [["a", "b"]],
-                     "sparse_value": [sparse()]},
+        "Constant": {
+            "value": [numpy_helper.from_array(np.ones(2, np.float32))],
+            "value_float": [1.5],
+            "value_floats": [[1.5, 2.5]],
+            "value_int": [3],
+            "value_ints": [[3, 4]],
+            "value_string": ["a"],
+            "value_strings": [["a", "b"]],
+            "sparse_value": [sparse()],
+        },
         "ConstantOfShape": {"value": [numpy_helper.from_array(np.ones(1, np.float32))]},
         "CumSum": {"exclusive": [0, 1], "reverse": [0, 1]},
         "DepthToSpace": {"blocksize": [1, 2], "mode": ["DCR", "CRD"]},
         "SpaceToDepth": {"blocksize": [1, 2, 3], "mode": ["DCR", "CRD"]},
-        "QuantizeLinear": quantize_tries(op), "DequantizeLinear": quantize_tries(op),
-        "Einsum": {"equation": ["ij,jk", "ij,jk->ki", "...j,jk->...k", Try("ii->i", inputs=[X((3, 3))]), Try("i,i->", inputs=[X((3,))] * 2)]},
-        "GRU": recurrent_tries(3, 1, ["Sigmoid", "Tanh"]), "LSTM": recurrent_tries(4, 2, ["Sigmoid", "Tanh", "Tanh"]),
+        "QuantizeLinear": quantize_tries(op),
+        "DequantizeLinear": quantize_tries(op),
+        "Einsum": {
+            "equation": [
+                "ij,jk",
+                "ij,jk->ki",
+                "...j,jk->...k",
+                Try("ii->i", inputs=[X((3, 3))]),
+                Try("i,i->", inputs=[X((3,))] * 2),
+            ]
+        },
+        "GRU": recurrent_tries(3, 1, ["Sigmoid", "Tanh"]),
+        "LSTM": recurrent_tries(4, 2, ["Sigmoid", "Tanh", "Tanh"]),
         "RNN": recurrent_tries(1, 1, ["Tanh"]),
         "GatherND": {"batch_dims": [0, Try(1, inputs=[X((2, 3, 4)), X((2, 1))])]},
         "Gelu": {"approximate": ["none", "tanh"]},
         "Gemm": {"transA": [0, 1], "transB": [0, 1]},
-        "GroupNormalization": {"num_groups": [Try(n, inputs=[IMAGE] + [X((n,) if opset < 21 else (4,))] * 2) for n in (1, 2, 4)]},
+        "GroupNormalization": {
+            "num_groups": [Try(n, inputs=[IMAGE] + [X((n,) if opset < 21 else (4,))] * 2) for n in (1, 2, 4)]
+        },
         "IsInf": {"detect_negative": [0, 1], "detect_positive": [0, 1]},
         "LayerNormalization": {"axis": [-1, 1, Try(0, inputs=[X((2, 3)), X((2, 3)), X((2, 3))])]},
         "RMSNormalization": {"axis": [-1, 1, Try(0, inputs=[X((2, 3)), X((2, 3))])]},
         "Mod": {"fmod": [0, 1]},
-        "Pad": {"mode": ["constant", "reflect", "edge", *(["wrap"] if opset >= 19 else [])], "pads": [[0, 1, 1, 0]], "value": [2.5]},
+        "Pad": {
+            "mode": ["constant", "reflect", "edge", *(["wrap"] if opset >= 19 else [])],
+            "pads": [[0, 1, 1, 0]],
+            "value": [2.5],
+        },
         "Reshape": {"allowzero": [0, 1]},
-        "Resize": resize_tries(opset), "Upsample": {"mode": ["nearest", "linear"], "scales": [[1.0, 1.0, 2.0, 2.0]]},
+        "Resize": resize_tries(opset),
+        "Upsample": {"mode": ["nearest", "linear"], "scales": [[1.0, 1.0, 2.0, 2.0]]},
         "ScatterElements": {"reduction": ["none", "add", "mul", *(["max", "min"] if opset >= 18 else [])]},
         "ScatterND": {"reduction": ["none", "add", "mul", *(["max", "min"] if opset >= 18 else [])]},
         "Shape": {"start": [0, 1, -1], "end": [1, -1, 2]},
         "Slice": {"starts": [[0]], "ends": [[2]], "axes": [[0], [1]]},
-        "Split": {"split": [Try([2, 2])], "axis": [0, -2, Try(1, inputs=[X((4, 5)), K([2, 3])])] if opset >= 13 else [0, Try(1, {"split": [2, 3]})],
-                  "num_outputs": [Try(2, inputs=[X((4, 5))])]},
+        "Split": {
+            "split": [Try([2, 2])],
+            "axis": [0, -2, Try(1, inputs=[X((4, 5)), K([2, 3])])] if opset >= 13 else [0, Try(1, {"split": [2, 3]})],
+            "num_outputs": [Try(2, inputs=[X((4, 5))])],
+        },
         "Squeeze": {"axes": [[1]]},
         "Swish": {"alpha": [0.5]},
         "TopK": {"k": [2], "largest": [0, 1], "sorted": [0, 1]},

@@ -21,6 +21,7 @@ def positions(kernel, strides, dilations, counts):
 
 def conv64(attrs, transposed):
     """The convolution in float64, for explicit pads."""
+
     def exact(inputs):
         x, w = (array.astype(F64) for array in inputs[:2])
         kernel, rank, group = w.shape[2:], w.ndim - 2, attrs.get("group", 1)
@@ -45,6 +46,7 @@ def conv64(attrs, transposed):
                 y += np.einsum("ngc...,gmc->ngm...", padded[(..., *seen)], weights[(..., *at)])
         y = y.reshape(x.shape[0], -1, *y.shape[3:])
         return y + inputs[2].astype(F64).reshape(-1, *[1] * rank) if len(inputs) > 2 else y
+
     return exact
 
 
@@ -52,7 +54,23 @@ def convolution(op):
     cases = []
     transposed = op == "ConvTranspose"
 
-    def add(label, rank=2, batch=2, channels=4, out=6, group=1, bias=True, dtype=F32, opset=NEWEST, constant=True, sizes=None, kernel=None, exact=True, x=None, **attrs):
+    def add(
+        label,
+        rank=2,
+        batch=2,
+        channels=4,
+        out=6,
+        group=1,
+        bias=True,
+        dtype=F32,
+        opset=NEWEST,
+        constant=True,
+        sizes=None,
+        kernel=None,
+        exact=True,
+        x=None,
+        **attrs,
+    ):
         sizes, kernel = sizes or SIZES[rank], kernel or KERNELS[rank]
         weights = (channels, out // group, *kernel) if transposed else (out, channels // group, *kernel)
         arrays = [values(dtype, (batch, channels, *sizes), op) if x is None else x, values(dtype, weights, op, 1)]
@@ -71,7 +89,12 @@ def convolution(op):
         add(f"rank {rank} strides", rank, strides=two)
         add(f"rank {rank} dilations", rank, dilations=two)
         add(f"rank {rank} pads", rank, pads=pads)
-        add(f"rank {rank} unequal pads and strides", rank, pads=list(range(rank)) + [1] * rank, strides=[1 + i for i in range(rank)])
+        add(
+            f"rank {rank} unequal pads and strides",
+            rank,
+            pads=list(range(rank)) + [1] * rank,
+            strides=[1 + i for i in range(rank)],
+        )
         add(f"rank {rank} strides and dilations and pads", rank, strides=two, dilations=two, pads=pads)
         add(f"rank {rank} groups", rank, group=2)
         add(f"rank {rank} groups, weights at run time", rank, group=2, constant=False, pads=pads)
@@ -93,17 +116,47 @@ def convolution(op):
             add(f"rank {rank} output padding", rank, strides=[3] * rank, output_padding=[1] * rank)
             add(f"rank {rank} stride is the kernel", rank, kernel=(2,) * rank, strides=two)
             add(f"rank {rank} stride beyond the kernel", rank, kernel=(2,) * rank, strides=[3] * rank)
-            add(f"rank {rank} output shape", rank, strides=two, output_shape=[2 * size + 1 for size in SIZES[rank]], exact=False)
-            add(f"rank {rank} output shape, SAME_UPPER", rank, strides=two, output_shape=[2 * size for size in SIZES[rank]], auto_pad="SAME_UPPER", exact=False)
-            add(f"rank {rank} output shape, SAME_LOWER", rank, strides=two, output_shape=[2 * size - 1 for size in SIZES[rank]], auto_pad="SAME_LOWER", exact=False)
+            add(
+                f"rank {rank} output shape",
+                rank,
+                strides=two,
+                output_shape=[2 * size + 1 for size in SIZES[rank]],
+                exact=False,
+            )
+            add(
+                f"rank {rank} output shape, SAME_UPPER",
+                rank,
+                strides=two,
+                output_shape=[2 * size for size in SIZES[rank]],
+                auto_pad="SAME_UPPER",
+                exact=False,
+            )
+            add(
+                f"rank {rank} output shape, SAME_LOWER",
+                rank,
+                strides=two,
+                output_shape=[2 * size - 1 for size in SIZES[rank]],
+                auto_pad="SAME_LOWER",
+                exact=False,
+            )
     add("no images", batch=0, exact=False)
     add("size of one", sizes=(1, 1), kernel=(3, 3), pads=[1, 1, 1, 1])
     add("an axis of one", sizes=(1, 9), kernel=(1, 3), pads=[0, 1, 0, 1])
     spoiled = values(F32, (1, 2, 6, 6), op, "NaN")
     spoiled[0, 1, 2, 3], spoiled[0, 0, 5, 5] = NAN, INF
     add("NaN and infinity stay in their windows", batch=1, channels=2, x=spoiled, exact=False)
-    cases.append(Case(op, "channels differ", [values(F32, (1, 3, 5, 5), op), values(F32, (4, 2, 3, 3), op)], kind="load_error"))
-    cases.append(Case(op, "groups do not divide", [values(F32, (1, 4, 5, 5), op), values(F32, (4, 2, 3, 3), op)], {"group": 3}, kind="load_error"))
+    cases.append(
+        Case(op, "channels differ", [values(F32, (1, 3, 5, 5), op), values(F32, (4, 2, 3, 3), op)], kind="load_error")
+    )
+    cases.append(
+        Case(
+            op,
+            "groups do not divide",
+            [values(F32, (1, 4, 5, 5), op), values(F32, (4, 2, 3, 3), op)],
+            {"group": 3},
+            kind="load_error",
+        )
+    )
     return cases
 
 
@@ -122,11 +175,28 @@ def max_pool():
             add(f"rank {rank} strides outputs {outputs}", dims, kernel, outputs=outputs, strides=two)
             add(f"rank {rank} pads outputs {outputs}", dims, kernel, outputs=outputs, pads=[1] * (2 * rank))
             add(f"rank {rank} dilations outputs {outputs}", dims, kernel, outputs=outputs, dilations=two)
-            add(f"rank {rank} ceil outputs {outputs}", dims, kernel, outputs=outputs, strides=two, ceil_mode=1, pads=[1] + [0] * (2 * rank - 1))
+            add(
+                f"rank {rank} ceil outputs {outputs}",
+                dims,
+                kernel,
+                outputs=outputs,
+                strides=two,
+                ceil_mode=1,
+                pads=[1] + [0] * (2 * rank - 1),
+            )
         for kind in ("SAME_UPPER", "SAME_LOWER", "VALID"):
             add(f"rank {rank} {kind}", dims, kernel, auto_pad=kind, strides=two)
         for dtype in (F64, F16, np.int8, np.uint8):
-            add(f"rank {rank} {np.dtype(dtype).name}", dims, kernel, dtype, 12, outputs=1 if dtype == F16 else 2, strides=two, pads=[1] * (2 * rank))
+            add(
+                f"rank {rank} {np.dtype(dtype).name}",
+                dims,
+                kernel,
+                dtype,
+                12,
+                outputs=1 if dtype == F16 else 2,
+                strides=two,
+                pads=[1] * (2 * rank),
+            )
     add("column order", (1, 2, 4, 5), (2, 2), outputs=2, storage_order=1)
     add("all minus infinity", (1, 1, 3, 3), (2, 2), array=np.full((1, 1, 3, 3), -INF, F32))
     add("ties take the first", (1, 1, 4, 4), (2, 2), outputs=2, array=np.ones((1, 1, 4, 4), F32))
@@ -138,7 +208,11 @@ def average_pool():
     cases = []
 
     def add(label, dims, kernel, dtype=F32, opset=NEWEST, exact=True, **attrs):
-        case = linear(Case("AveragePool", label, [values(dtype, dims, "averagepool")], {"kernel_shape": list(kernel), **attrs}, opset), int(np.prod(kernel)), 1)
+        case = linear(
+            Case("AveragePool", label, [values(dtype, dims, "averagepool")], {"kernel_shape": list(kernel), **attrs}, opset),
+            int(np.prod(kernel)),
+            1,
+        )
         if not exact:
             case.exact = None
         cases.append(case)
@@ -149,7 +223,16 @@ def average_pool():
             add(f"rank {rank} opset {opset}", dims, kernel, opset=opset)
         for include in (0, 1):
             for ceil in (0, 1):
-                add(f"rank {rank} pads include {include} ceil {ceil}", dims, kernel, exact=False, strides=two, pads=[1] * (2 * rank), count_include_pad=include, ceil_mode=ceil)
+                add(
+                    f"rank {rank} pads include {include} ceil {ceil}",
+                    dims,
+                    kernel,
+                    exact=False,
+                    strides=two,
+                    pads=[1] * (2 * rank),
+                    count_include_pad=include,
+                    ceil_mode=ceil,
+                )
         add(f"rank {rank} dilations", dims, kernel, dilations=two)
         for kind in ("SAME_UPPER", "SAME_LOWER", "VALID"):
             add(f"rank {rank} {kind}", dims, kernel, exact=False, auto_pad=kind, strides=two)
@@ -161,21 +244,37 @@ def average_pool():
 
 def global_pool(op):
     cases = []
-    for index, dims in enumerate(((2, 3, 9), (1, 4, 5, 6), (2, 3, 2, 3, 4), (1, 1, 1), (2, 5, 1, 1), (1, 2, 33, 17), (0, 2, 3, 3))):
+    for index, dims in enumerate(
+        ((2, 3, 9), (1, 4, 5, 6), (2, 3, 2, 3, 4), (1, 1, 1), (2, 5, 1, 1), (1, 2, 33, 17), (0, 2, 3, 3))
+    ):
         for dtype in FLOATS:
             for opset in (7, NEWEST):
-                case = Case(op, f"{np.dtype(dtype).name} {list(dims)} opset {opset}", [values(dtype, dims, op)], opset=opset, check="value")
+                case = Case(
+                    op,
+                    f"{np.dtype(dtype).name} {list(dims)} opset {opset}",
+                    [values(dtype, dims, op)],
+                    opset=opset,
+                    check="value",
+                )
                 axes = tuple(range(2, len(dims)))
                 if op == "GlobalAveragePool":
                     linear(case, int(np.prod(dims[2:])), 1)
                     case.exact = lambda inputs, axes=axes: inputs[0].astype(F64).mean(axes, keepdims=True)
                 else:
-                    case.exact, case.exact_tolerance = lambda inputs, axes=axes: inputs[0].astype(F64).max(axes, keepdims=True), ulps(0)
+                    case.exact, case.exact_tolerance = lambda inputs, axes=axes: inputs[0].astype(F64).max(
+                        axes, keepdims=True
+                    ), ulps(0)
                 cases.append(case)
     return cases
 
 
 def table():
     """Operator -> its cases."""
-    return {"Conv": convolution("Conv"), "ConvTranspose": convolution("ConvTranspose"), "MaxPool": max_pool(), "AveragePool": average_pool(),
-            "GlobalAveragePool": global_pool("GlobalAveragePool"), "GlobalMaxPool": global_pool("GlobalMaxPool")}
+    return {
+        "Conv": convolution("Conv"),
+        "ConvTranspose": convolution("ConvTranspose"),
+        "MaxPool": max_pool(),
+        "AveragePool": average_pool(),
+        "GlobalAveragePool": global_pool("GlobalAveragePool"),
+        "GlobalMaxPool": global_pool("GlobalMaxPool"),
+    }

@@ -21,7 +21,10 @@ def normalised_bound(terms, axes):
             relative = unit * (4 + np.sqrt(terms)) * scale * size / deviation
         relative = relative if expected.shape == x.shape else np.max(relative, initial=0.0) * np.ones(1)
         # The scale is multiplied into the deviation first: FLOAT16 is still rounded once.
-        return np.broadcast_to(relative, expected.shape) * (1 + np.abs(expected.astype(F64))) + 2 * ulp(expected.dtype, expected)
+        return np.broadcast_to(relative, expected.shape) * (1 + np.abs(expected.astype(F64))) + 2 * ulp(
+            expected.dtype, expected
+        )
+
     return bound
 
 
@@ -37,7 +40,18 @@ def layer():
         case.tolerance = normalised_bound(int(np.prod(shape)), axes)
         cases.append(with_double(case, case.tolerance))
 
-    for dims, axis in (((3, 8), -1), ((3, 8), 1), ((3, 8), 0), ((2, 3, 7), -1), ((2, 3, 7), 1), ((2, 3, 4, 5), 2), ((2, 3, 4, 5), -3), ((5,), 0), ((4, 1), -1), ((2, 300), 1)):
+    for dims, axis in (
+        ((3, 8), -1),
+        ((3, 8), 1),
+        ((3, 8), 0),
+        ((2, 3, 7), -1),
+        ((2, 3, 7), 1),
+        ((2, 3, 4, 5), 2),
+        ((2, 3, 4, 5), -3),
+        ((5,), 0),
+        ((4, 1), -1),
+        ((2, 300), 1),
+    ):
         for bias in (True, False):
             add(f"float {list(dims)} axis {axis} bias {bias}", F32, dims, axis, bias, 17 if bias else NEWEST)
         add(f"float {list(dims)} axis {axis} moments", F32, dims, axis, outputs=3)
@@ -58,9 +72,20 @@ def instance():
         for dtype in FLOATS:
             for constant in (False, True):
                 wrap = Const if constant else (lambda array: array)
-                inputs = [values(dtype, dims, "instance"), wrap(values(dtype, (dims[1],), "instance", 1)), wrap(values(dtype, (dims[1],), "instance", 2))]
-                case = Case("InstanceNormalization", f"{np.dtype(dtype).name} {list(dims)} constant {constant}", inputs, {} if index % 2 else {"epsilon": 1e-3},
-                            (7, 13, 22, NEWEST)[index % 4], "tol", normalised_bound(int(np.prod(dims[2:])), tuple(range(2, len(dims)))))
+                inputs = [
+                    values(dtype, dims, "instance"),
+                    wrap(values(dtype, (dims[1],), "instance", 1)),
+                    wrap(values(dtype, (dims[1],), "instance", 2)),
+                ]
+                case = Case(
+                    "InstanceNormalization",
+                    f"{np.dtype(dtype).name} {list(dims)} constant {constant}",
+                    inputs,
+                    {} if index % 2 else {"epsilon": 1e-3},
+                    (7, 13, 22, NEWEST)[index % 4],
+                    "tol",
+                    normalised_bound(int(np.prod(dims[2:])), tuple(range(2, len(dims)))),
+                )
                 cases.append(with_double(case, case.tolerance))
     return cases
 
@@ -76,11 +101,13 @@ def batch_bound(inputs, expected):
 
 def batch64(epsilon):
     """ONNX's evaluator takes the moments of the data before opset 14."""
+
     def exact(inputs):
         x, scale, bias, mean, variance = (array.astype(F64) for array in inputs)
         shape = (1, -1) + (1,) * (x.ndim - 2) if scale.ndim == 1 else (1, *scale.shape)
         factor = scale / np.sqrt(variance + F64(np.float32(epsilon)))
         return x * factor.reshape(shape) + (bias - mean * factor).reshape(shape)
+
     return exact
 
 
@@ -91,9 +118,23 @@ def batch():
         wrap = Const if constant else (lambda array: array)
         channels = dims[1:] if attrs.get("spatial") == 0 else (dims[1],)
         x, s, m = types
-        inputs = [values(x, dims, "batch"), values(s, channels, "batch", 1), values(s, channels, "batch", 2), values(m, channels, "batch", 3),
-                  values(m, channels, "batch", 4, low=0.1)]
-        case = Case("BatchNormalization", label, [inputs[0], *map(wrap, inputs[1:])], attrs, opset, "tol", batch_bound, outputs=outputs)
+        inputs = [
+            values(x, dims, "batch"),
+            values(s, channels, "batch", 1),
+            values(s, channels, "batch", 2),
+            values(m, channels, "batch", 3),
+            values(m, channels, "batch", 4, low=0.1),
+        ]
+        case = Case(
+            "BatchNormalization",
+            label,
+            [inputs[0], *map(wrap, inputs[1:])],
+            attrs,
+            opset,
+            "tol",
+            batch_bound,
+            outputs=outputs,
+        )
         if outputs == 1:
             case.exact, case.exact_tolerance = batch64(attrs.get("epsilon", 1e-5)), batch_bound
         if outputs == 3:
@@ -103,7 +144,14 @@ def batch():
     for index, dims in enumerate(((2, 3), (2, 3, 5), (1, 4, 3, 5), (2, 3, 2, 3, 2), (1, 1, 1), (0, 3, 4))):
         for opset in (7, 9, 14, NEWEST):
             for constant in (False, True):
-                add(f"float {list(dims)} opset {opset} constant {constant}", (F32,) * 3, dims, opset, constant, epsilon=1e-5 if index % 2 else 1e-3)
+                add(
+                    f"float {list(dims)} opset {opset} constant {constant}",
+                    (F32,) * 3,
+                    dims,
+                    opset,
+                    constant,
+                    epsilon=1e-5 if index % 2 else 1e-3,
+                )
     for types in ((F64,) * 3, (F16,) * 3, (F16, F32, F32), (F16, F16, F32), (F32, F32, F64)):
         add(" ".join(np.dtype(t).name for t in types), types, (2, 3, 4, 5), 15)
     for dims in ((2, 3, 4, 5), (3, 2, 7), (4, 3)):

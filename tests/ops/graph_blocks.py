@@ -112,7 +112,11 @@ def simple_activation(g, x):
     op = g.pick(["Relu", "Relu", "Sigmoid", "Tanh", "HardSigmoid", "LeakyRelu", "Elu", "Clip", "Softplus", "Abs", "Neg"])
     if op == "Clip":
         return clip(g, x, g.pick([-1.0, 0.0]), g.pick([1.0, 6.0]))
-    attrs = {"LeakyRelu": {"alpha": 0.2}, "Elu": {"alpha": 0.7}, "HardSigmoid": g.pick([{}, {"alpha": 1 / 6, "beta": 0.5}])}.get(op, {})
+    attrs = {
+        "LeakyRelu": {"alpha": 0.2},
+        "Elu": {"alpha": 0.7},
+        "HardSigmoid": g.pick([{}, {"alpha": 1 / 6, "beta": 0.5}]),
+    }.get(op, {})
     return g.node(op, [x], **attrs)
 
 
@@ -177,8 +181,10 @@ def residual(g, x):
 
 def broadcast(g, x):
     """Two tensors whose shapes go together, whatever they are."""
+
     def fit(other):
         return other is not x and all(a == b or 1 in (a, b) for a, b in zip(reversed(x.dims), reversed(other.dims)))
+
     others = [other for other in g.tensors if fit(other)]
     ops = ["Add", "Mul", "Min"] if g.opset >= 8 else ["Add", "Mul"]
     return g.node(g.pick(ops), [x, g.pick(others)]) if others else by_constant(g, x)
@@ -207,7 +213,9 @@ def reduce(g, x):
     if not x.dims:
         return simple_activation(g, x)
     axes = sorted({g.number(0, len(x.dims) - 1) for _ in range(g.number(1, 2))})
-    return reduce_over(g, x, g.pick(["ReduceMean", "ReduceMean", "ReduceMax", "ReduceSum"]), negative_too(g, axes, x), g.number(0, 1))
+    return reduce_over(
+        g, x, g.pick(["ReduceMean", "ReduceMean", "ReduceMax", "ReduceSum"]), negative_too(g, axes, x), g.number(0, 1)
+    )
 
 
 def negative_too(g, axes, x):
@@ -220,7 +228,10 @@ def concat(g, x):
     axis = g.number(0, len(x.dims) - 1)
 
     def fit(other):
-        return len(other.dims) == len(x.dims) and all(a == b for i, (a, b) in enumerate(zip(x.dims, other.dims)) if i != axis)
+        return len(other.dims) == len(x.dims) and all(
+            a == b for i, (a, b) in enumerate(zip(x.dims, other.dims)) if i != axis
+        )
+
     others = [g.pick([other for other in g.tensors if fit(other)]) for _ in range(g.number(1, 2))]
     return g.node("Concat", [x, *others], axis=negative_too(g, [axis], x)[0])
 
@@ -258,7 +269,9 @@ def resize(g, x):
     mode = g.pick(["nearest", "linear"])
     kind = g.pick(["asymmetric", "half_pixel", "align_corners"])
     extra = {"nearest_mode": "floor"} if mode == "nearest" else {}
-    return g.node("Resize", [x, roi, g.constant(np.array(scales, F32))], mode=mode, coordinate_transformation_mode=kind, **extra)
+    return g.node(
+        "Resize", [x, roi, g.constant(np.array(scales, F32))], mode=mode, coordinate_transformation_mode=kind, **extra
+    )
 
 
 def upsample(g, x):
@@ -272,7 +285,8 @@ def softmax(g, x):
     if not x.dims:
         return simple_activation(g, x)
     axis = g.number(-len(x.dims), len(x.dims) - 1) if g.opset >= 11 else g.number(0, len(x.dims) - 1)
-    return g.node(g.pick(["Softmax", "Softmax", "LogSoftmax"]), [x], axis=axis)
+    is_default = axis == (-1 if g.opset >= 13 else 1)
+    return g.node(g.pick(["Softmax", "Softmax", "LogSoftmax"]), [x], **({} if is_default else {"axis": axis}))
 
 
 def spelled_softmax(g, x):
@@ -319,11 +333,11 @@ def reshape(g, x):
     dims = list(x.dims)
     if g.number(0, 1) and len(dims) >= 2:
         at = g.number(0, len(dims) - 2)
-        dims[at:at + 2] = [dims[at] * dims[at + 1]]
+        dims[at : at + 2] = [dims[at] * dims[at + 1]]
     elif dims:
         at = g.number(0, len(dims) - 1)
         part = divisor(g, dims[at])
-        dims[at:at + 1] = [part, dims[at] // part]
+        dims[at : at + 1] = [part, dims[at] // part]
     return g.node("Reshape", [x, ints(g, *dims)])
 
 
@@ -357,9 +371,9 @@ def slices(g, x):
     if not x.dims:
         return activation(g, x)
     axis = g.number(0, len(x.dims) - 1)
-    start, end, step = g.pick([(0, 2 ** 62, 2), (1, 2 ** 62, 1), (0, -1, 1), (-1, -2 ** 62, -1)])
+    start, end, step = g.pick([(0, 2**62, 2), (1, 2**62, 1), (0, -1, 1), (-1, -(2**62), -1)])
     if g.opset < 10:
-        return g.node("Slice", [x], starts=[max(start, 0)], ends=[2 ** 62], axes=[axis])
+        return g.node("Slice", [x], starts=[max(start, 0)], ends=[2**62], axes=[axis])
     return g.node("Slice", [x, ints(g, start), ints(g, end), ints(g, axis), ints(g, step)])
 
 
@@ -402,16 +416,71 @@ def blocks_of_depth(g, x):
 def conv_with_all(g, x):
     """Convolution, normalisation, residual and activation, with the extras in any order."""
     y = conv(g, x)
-    for block in g.pick([[batch_norm, simple_activation], [by_constant, batch_norm], [batch_norm, residual, simple_activation], [residual, activation], [activation, batch_norm], [by_constant, activation]]):
+    for block in g.pick(
+        [
+            [batch_norm, simple_activation],
+            [by_constant, batch_norm],
+            [batch_norm, residual, simple_activation],
+            [residual, activation],
+            [activation, batch_norm],
+            [by_constant, activation],
+        ]
+    ):
         y = block(g, y)
     return y
 
 
 BLOCKS = [
-    conv, conv, conv, conv_with_all, conv_with_all, conv_with_all, conv_transpose, conv_transpose, pool, pool,
-    global_pool, batch_norm, batch_norm, instance_norm, activation, activation, activation, by_constant, by_constant,
-    residual, residual, broadcast, broadcast, squeeze_and_excite, reduce, concat, concat, split, split, pad, pad,
-    resize, resize, softmax, spelled_softmax, layer_norm, transpose, transpose, transpose, to_channels_last,
-    to_channels_last, reshape, reshape_through, channel_shuffle, unit_axes, unit_axes, slices, matmul, classifier,
-    nothing, nothing, blocks_of_depth,
+    conv,
+    conv,
+    conv,
+    conv_with_all,
+    conv_with_all,
+    conv_with_all,
+    conv_transpose,
+    conv_transpose,
+    pool,
+    pool,
+    global_pool,
+    batch_norm,
+    batch_norm,
+    instance_norm,
+    activation,
+    activation,
+    activation,
+    by_constant,
+    by_constant,
+    residual,
+    residual,
+    broadcast,
+    broadcast,
+    squeeze_and_excite,
+    reduce,
+    concat,
+    concat,
+    split,
+    split,
+    pad,
+    pad,
+    resize,
+    resize,
+    softmax,
+    spelled_softmax,
+    layer_norm,
+    transpose,
+    transpose,
+    transpose,
+    to_channels_last,
+    to_channels_last,
+    reshape,
+    reshape_through,
+    channel_shuffle,
+    unit_axes,
+    unit_axes,
+    slices,
+    matmul,
+    classifier,
+    nothing,
+    nothing,
+    blocks_of_depth,
 ]

@@ -65,7 +65,11 @@ class Builder:
         return self.constant(self.rng.uniform(low, high, dims).astype(F32))
 
     def input(self):
-        dims = (self.pick([1, 1, 2]), self.pick([1, 2, 3, 4, 6, 8, 16, 17]), *(self.pick([1, 2, 3, 5, 6, 8, 9]) for _ in range(self.rank - 2)))
+        dims = (
+            self.pick([1, 1, 2]),
+            self.pick([1, 2, 3, 4, 6, 8, 16, 17]),
+            *(self.pick([1, 2, 3, 5, 6, 8, 9]) for _ in range(self.rank - 2)),
+        )
         value = Value(f"x{len(self.inputs)}", dims)
         self.inputs.append(value)
         self.tensors.append(value)
@@ -75,8 +79,13 @@ class Builder:
         names = [item.name if isinstance(item, Value) else item for item in inputs]
         outputs = [f"t{len(self.nodes)}_{i}" for i in range(count)]
         node = helper.make_node(op, names, outputs, **attrs)
-        known = [helper.make_tensor_value_info(item.name, TensorProto.FLOAT, item.dims) for item in {i.name: i for i in inputs if isinstance(i, Value)}.values()]
-        constants = [numpy_helper.from_array(self.constants[name], name) for name in dict.fromkeys(names) if name in self.constants]
+        known = [
+            helper.make_tensor_value_info(item.name, TensorProto.FLOAT, item.dims)
+            for item in {i.name: i for i in inputs if isinstance(i, Value)}.values()
+        ]
+        constants = [
+            numpy_helper.from_array(self.constants[name], name) for name in dict.fromkeys(names) if name in self.constants
+        ]
         graph = helper.make_graph([node], "one", known, [onnx.ValueInfoProto(name=name) for name in outputs], constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
         try:
@@ -116,7 +125,9 @@ class Builder:
         middle = [value for value in made if value.name in used and self.chosen(value)]
         inputs = [helper.make_tensor_value_info(value.name, TensorProto.FLOAT, value.dims) for value in self.inputs]
         outputs = [helper.make_tensor_value_info(value.name, TensorProto.FLOAT, value.dims) for value in ends + middle]
-        tensors = [numpy_helper.from_array(array, name) for name, array in (constants or self.constants).items() if name in used]
+        tensors = [
+            numpy_helper.from_array(array, name) for name, array in (constants or self.constants).items() if name in used
+        ]
         graph = helper.make_graph(self.nodes, "random", inputs, outputs, tensors)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
 
@@ -138,7 +149,9 @@ def grow(seed):
 
 
 def answer(model, feeds):
-    return onnxruntime.InferenceSession(model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]).run(None, feeds)
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
+    ).run(None, feeds)
 
 
 def bounds(builder, feeds, expected):
@@ -146,13 +159,17 @@ def bounds(builder, feeds, expected):
     rng = rng_of("noise", builder.nodes[0].output[0], len(builder.nodes))
 
     def moved(array):
-        change = 1 + 2.0 ** -22 * rng.uniform(-1, 1, array.shape)
+        change = 1 + 2.0**-22 * rng.uniform(-1, 1, array.shape)
         return (array * change).astype(F32) if array.dtype == F32 and array.ndim > 0 and array.size > 6 else array
+
     worst = [np.zeros(array.shape) for array in expected]
     for _ in range(3):
-        other = answer(builder.model({name: moved(array) for name, array in builder.constants.items()}), {name: moved(array) for name, array in feeds.items()})
+        other = answer(
+            builder.model({name: moved(array) for name, array in builder.constants.items()}),
+            {name: moved(array) for name, array in feeds.items()},
+        )
         worst = [np.maximum(w, np.abs(a.astype(F64) - b)) for w, a, b in zip(worst, other, expected)]
-    return [np.full(array.shape, 48 * w.max() + 2.0 ** -18 * np.abs(array).max()) for w, array in zip(worst, expected)]
+    return [np.full(array.shape, 48 * w.max() + 2.0**-18 * np.abs(array).max()) for w, array in zip(worst, expected)]
 
 
 def converted(model, dtype):
@@ -178,12 +195,19 @@ def write_converted(seed, folder, index):
     feeds = {name: array.astype(dtype) for name, array in feeds_of(builder, seed).items()}
     (folder / f"{stem}.onnx").write_bytes(converted(builder.model(), dtype).SerializeToString(deterministic=True))
     (folder / f"{stem}.bin").write_bytes(b"".join(array.tobytes() for array in feeds.values()))
-    return [f"case {label_of(builder)} {stem} {builder.opset} same passes", *(number_line("in", name, array) for name, array in feeds.items())]
+    return [
+        f"case {label_of(builder)} {stem} {builder.opset} same passes",
+        *(number_line("in", name, array) for name, array in feeds.items()),
+    ]
 
 
 def feeds_of(builder, seed):
-    return {value.name: rng_of("feed", seed, value.name).uniform(*builder.ranges.get(value.name, (-2, 2)), value.dims).astype(F32)
-            for value in builder.inputs}
+    return {
+        value.name: rng_of("feed", seed, value.name)
+        .uniform(*builder.ranges.get(value.name, (-2, 2)), value.dims)
+        .astype(F32)
+        for value in builder.inputs
+    }
 
 
 def label_of(builder):
