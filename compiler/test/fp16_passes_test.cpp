@@ -44,6 +44,62 @@ TEST(Fp16Operands, StatisticsAndFactorsStayFloat) {
     }
 }
 
+ModelBuilder quantised() {
+    ModelBuilder b;
+    b.input("x", {2, 4}).output("y", {2, 4}).floats("scale", {}, {0.1F});
+    b.constant("zero", {}, onnx::TensorProto::UINT8).mutable_int32_data()->Add(3);
+    b.node("Relu", {"x"}, {"a"});
+    b.node("QuantizeLinear", {"a", "scale", "zero"}, {"q"});
+    b.node("DequantizeLinear", {"q", "scale", "zero"}, {"d"});
+    b.node("Relu", {"d"}, {"y"});
+    return b;
+}
+
+TEST(Fp16Operands, ScalesOfQuantisedNumbersStayFloat) {
+    ModelBuilder b = quantised();
+    convert(b);
+    EXPECT_EQ(type_of(b, "scale"), kFloat);
+    EXPECT_EQ(shown(b.graph()),
+              "Cast(x) -> x/fp16; Relu(x/fp16) -> a; Cast(a) -> a/float; "
+              "QuantizeLinear(a/float, scale, zero) -> q; "
+              "DequantizeLinear(q, scale, zero) -> d/float; Cast(d/float) -> d; "
+              "Relu(d) -> y/fp16; Cast(y/fp16) -> y");
+}
+
+TEST(Fp16Operands, AScaleThatIsDataElsewhereIsThereTwice) {
+    ModelBuilder b = quantised();
+    b.graph().mutable_node(3)->set_op_type("Mul");
+    b.graph().mutable_node(3)->add_input("scale");
+    convert(b);
+    EXPECT_EQ(type_of(b, "scale"), kHalf);
+    EXPECT_EQ(type_of(b, "scale/float"), kFloat);
+}
+
+TEST(Fp16Operands, SumsOfIntegersReachTheirScaleInFloat) {
+    ModelBuilder b;
+    b.input("x", {2, 4}).output("y", {2, 4}).floats("weight scale", {}, {1e-4F});
+    b.constant("w", {4, 4}, onnx::TensorProto::UINT8).mutable_int32_data()->Resize(16, 255);
+    b.node("DynamicQuantizeLinear", {"x"}, {"q", "range", "zero"});
+    b.node("MatMulInteger", {"q", "w", "zero"}, {"sums"});
+    auto& cast = b.node("Cast", {"sums"}, {"wide"});
+    set_int(cast, "to", onnx::TensorProto::FLOAT);
+    b.node("Mul", {"range", "weight scale"}, {"scale"});
+    b.node("Mul", {"wide", "scale"}, {"product"});
+    b.node("Relu", {"product"}, {"y"});
+    convert(b);
+    const std::string text = shown(b.graph());
+    EXPECT_EQ(type_of(b, "weight scale"), kFloat);
+    EXPECT_NE(text.find("Mul(range/float, weight scale) -> scale/float"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("Mul(wide/float, scale/float) -> product/float"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("Cast(product/float) -> product; Relu(product)"), std::string::npos)
+        << text;
+    CompileOptions options;
+    options.convert_to_fp16 = true;
+    EXPECT_TRUE(compile_model_bytes(quantised().bytes(), "m.onnx", options));
+}
+
 TEST(Fp16Operands, ThoseThatAreDataElsewhereAreConvertedWithTheirPartner) {
     ModelBuilder b;
     b.input("x", {1, 1, 2}).output("y", {1, 1, 2});

@@ -312,7 +312,7 @@ class IntegerConvKernel final : public Kernel {
         : c_(conv), weights_(std::move(weights)), data_(std::move(data)), scales_(scales) {
         constexpr std::size_t kRoom = std::size_t{1} << 20;
         const std::size_t length = std::max<std::size_t>(line_length(c_.depth()), 1);
-        at_once_ = padded_lines(std::clamp<std::size_t>(kRoom / length, 1, c_.positions()));
+        at_once_ = padded_lines(std::max<std::size_t>(std::min(kRoom / length, c_.positions()), 1));
     }
     std::size_t scratch_bytes() const noexcept override {
         return weights_.scratch() * sizeof(std::int16_t) + packed_bytes(at_once_, c_.depth());

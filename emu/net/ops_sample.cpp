@@ -88,12 +88,10 @@ class AxisSampler {
             x = std::nearbyint(x);
         }
         if (x < low_ || x > high_) {
-            x = setup_.outside == Outside::kBorder ? std::clamp<W>(x, 0, static_cast<W>(size_ - 1))
-                : setup_.outside == Outside::kReflection ? reflected(x, low_, high_)
-                                                         : x;
+            x = outside(x);
         }
-        constexpr W kFar = W{1 << 30};  // beyond it, and for a NaN, there is no pixel
-        x = x > -kFar && x < kFar ? x : -kFar;
+        constexpr W kFar = W{1 << 30};  // there is no pixel; nor for a NaN
+        x = x > -kFar ? std::min(x, kFar) : -kFar;
         Taps<W> out;
         const W below = std::floor(x);
         const auto first = static_cast<std::int64_t>(below);
@@ -119,6 +117,21 @@ class AxisSampler {
     }
 
   private:
+    /// A cubic at the border still bends with the place; only its pixels are clamped.
+    W outside(W x) const {
+        switch (setup_.outside) {
+            case Outside::kBorder:
+                return setup_.sampling == Sampling::kCubic
+                           ? x
+                           : std::clamp<W>(x, 0, static_cast<W>(size_ - 1));
+            case Outside::kReflection:
+                return reflected(x, low_, high_);
+            case Outside::kZeros:
+                break;
+        }
+        return x;
+    }
+
     std::int64_t pixel(std::int64_t i) const {
         if (i >= 0 && i < size_) {
             return i;

@@ -55,6 +55,7 @@ REFUSED = {
 # What ONNX's shape inference cannot do, so that there is nothing to compare with.
 NO_INFERENCE = {
     ("Pad", "Tind=INT32"): "it reads the axes as INT64",
+    ("MeanVarianceNormalization", "T="): "the function that stands for it mixes types",
     ("RMSNormalization", r"T=(?P<t>\w+) V=(?!(?P=t)$)"): "one type for both inputs",
 }
 

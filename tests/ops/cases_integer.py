@@ -15,6 +15,12 @@ def zero(dtype, value):
     return np.array(value, dtype)
 
 
+def right_of(left, dtype, shape, *key):
+    """A right operand. onnxruntime saturates pairs of products of UINT8 and INT8 on 16 bits on some machines, so INT8 beside UINT8 has 7 bits."""
+    array = any_bits(dtype, shape, *key)
+    return (array >> 1).astype(dtype) if left == np.uint8 and dtype == np.int8 else array
+
+
 def name(*dtypes):
     return " ".join(np.dtype(dtype).name for dtype in dtypes)
 
@@ -35,14 +41,15 @@ def matmul_integer():
     cases = []
     for a, b in PAIRS:
         for dims in (((4, 5), (5, 3)), ((1, 33), (33, 9)), ((2, 3, 17), (17, 6)), ((2, 3, 4), (2, 4, 5))):
-            arrays = [any_bits(a, dims[0], "mmi", b), any_bits(b, dims[1], "mmi", a)]
+            arrays = [any_bits(a, dims[0], "mmi", b), right_of(a, b, dims[1], "mmi", a)]
             cases.append(Case("MatMulInteger", f"{name(a, b)} {dims} zero points", arrays + [zero(a, 3), zero(b, 5)], opset=10))
-        arrays = [any_bits(a, (6, 64), "mmi", b), any_bits(b, (64, 10), "mmi", a)]
+        arrays = [any_bits(a, (6, 64), "mmi", b), right_of(a, b, (64, 10), "mmi", a)]
         cases.append(Case("MatMulInteger", f"{name(a, b)} no zero points", arrays, opset=13))
         cases.append(Case("MatMulInteger", f"{name(a, b)} constant", [arrays[0], Const(arrays[1]), None, Const(zero(b, 9))], opset=21))
         cases.append(Case("MatMulInteger", f"{name(a, b)} columns", [arrays[0], Const(arrays[1]), zero(a, 1), Const(any_bits(b, (10,), "mmi zero"))], opset=21))
     cases.append(Case("MatMulInteger", "batches", [any_bits(np.uint8, (3, 1, 4, 5), "mmi"), any_bits(np.uint8, (2, 5, 6), "mmi"), zero(np.uint8, 100), zero(np.uint8, 128)], opset=10))
-    cases.append(Case("MatMulInteger", "long sums", [np.full((2, 5000), 255, np.uint8), Const(np.full((5000, 5), 127, np.int8))], opset=10))
+    cases.append(Case("MatMulInteger", "long sums", [np.full((2, 5000), 255, np.uint8), Const(np.full((5000, 5), 127, np.int8))], opset=10,
+                      oracle="reference", reason="onnxruntime saturates pairs of products on some machines"))
     cases.append(Case("MatMulInteger", "do not fit", [any_bits(np.uint8, (4, 5), "mmi"), any_bits(np.uint8, (4, 5), "mmi")], opset=10, kind="load_error"))
     return cases
 
@@ -66,7 +73,7 @@ def conv_integer():
             arrays = [any_bits(np.uint8, dims, "convi"), any_bits(np.uint8, weights, "convi")]
             more = [zero(np.uint8, 120), zero(np.uint8, 7)] if zeros else []
             cases.append(Case("ConvInteger", f"{label} zero points {zeros}", arrays + more, attrs, 10))
-        arrays = [any_bits(np.uint8, dims, "convi"), Const(any_bits(np.int8, weights, "convi")), zero(np.uint8, 99)]
+        arrays = [any_bits(np.uint8, dims, "convi"), Const(right_of(np.uint8, np.int8, weights, "convi")), zero(np.uint8, 99)]
         cases.append(Case("ConvInteger", f"{label} int8 constant weights", arrays, attrs, 13))
     return cases
 
@@ -79,12 +86,12 @@ def linear_matmul():
     cases = []
     for a, b in ((np.uint8, np.uint8), (np.uint8, np.int8), (np.int8, np.int8)):
         for dims, step, constant in itertools.product((((4, 5), (5, 3)), ((7, 130), (130, 9)), ((2, 3, 17), (17, 6))), (0.01, 0.0473), (False, True)):
-            right = any_bits(b, dims[1], "qmm", a)
+            right = right_of(a, b, dims[1], "qmm", a)
             inputs = [any_bits(a, dims[0], "qmm", b), scale(0.02), Const(zero(a, 7)), Const(right) if constant else right, scale(step), Const(zero(b, 4)),
                       scale(0.3), Const(zero(a, 11))]
             cases.append(Case("QLinearMatMul", f"{name(a, b)} {dims} by {step} constant {constant}", inputs, opset=21 if constant else 10))
         columns = np.abs(values(F32, (9,), "qmm", low=0.001, high=0.05))
-        inputs = [any_bits(a, (6, 40), "qmm", b), scale(0.02), Const(zero(a, 7)), Const(any_bits(b, (40, 9), "qmm")), Const(columns),
+        inputs = [any_bits(a, (6, 40), "qmm", b), scale(0.02), Const(zero(a, 7)), Const(right_of(a, b, (40, 9), "qmm")), Const(columns),
                   Const(np.zeros(9, b)), scale(0.2), Const(zero(a, 11))]
         cases.append(Case("QLinearMatMul", f"{name(a, b)} columns", inputs, opset=10))
     return cases
@@ -97,7 +104,7 @@ def linear_conv():
             inputs = [any_bits(kind, dims, "qconv"), scale(0.02), Const(zero(kind, 12)), Const(any_bits(kind, weights, "qconv")), scale(0.013),
                       Const(zero(kind, 0 if kind == np.int8 else 130)), scale(0.4), Const(zero(kind, 5))]
             cases.append(Case("QLinearConv", f"{label} {name(kind)}", inputs, attrs, 10))
-        inputs = [any_bits(np.uint8, dims, "qconv"), scale(0.02), Const(zero(np.uint8, 128)), Const(any_bits(np.int8, weights, "qconv")),
+        inputs = [any_bits(np.uint8, dims, "qconv"), scale(0.02), Const(zero(np.uint8, 128)), Const(right_of(np.uint8, np.int8, weights, "qconv")),
                   Const(values(F32, (weights[0],), "qconv", low=0.001, high=0.02)), Const(np.zeros(weights[0], np.int8)), scale(0.3), Const(zero(np.uint8, 127)),
                   Const(rng_of("qconv bias", label).randint(-9000, 9000, (weights[0],)).astype(np.int32))]
         cases.append(Case("QLinearConv", f"{label} by channel with bias", inputs, attrs, 13))

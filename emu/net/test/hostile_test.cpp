@@ -44,6 +44,30 @@ NodeBuilder culprit(ModelBuilder& m) {
     return NodeBuilder(m.model.mutable_graph()->mutable_node(0));
 }
 
+TEST(Hostile, SamplesAndWindowsThatNobodyWouldWaitFor) {
+    ModelBuilder roi(16);
+    roi.input("x", ElemType::kFloat, {1, 64, 8, 8});
+    roi.input("r", ElemType::kFloat, {64, 4});
+    roi.input("i", ElemType::kInt64, {64});
+    roi.node("RoiAlign", {"x", "r", "i"}, {"y"}, "culprit").attr("sampling_ratio", 1 << 20);
+    roi.output("y");
+    expect_refused(roi, "hours", "RoiAlign");
+    for (const std::int64_t size : {std::int64_t{0}, kLeast}) {
+        ModelBuilder m = with_lists("LRN", {1, 2, 3}, {});
+        culprit(m).attr("size", size);
+        expect_refused(m, "window", "LRN");
+    }
+    for (const std::int64_t depth : {std::int64_t{0}, kLeast, kMost}) {
+        ModelBuilder m(18);
+        m.input("x", ElemType::kInt64, {4});
+        m.constant<std::int64_t>("d", {1}, {depth});
+        m.constant<float>("v", {2}, {0, 1});
+        m.node("OneHot", {"x", "d", "v"}, {"y"}, "culprit");
+        m.output("y");
+        expect_refused(m, depth == kMost ? "limit" : "depth", "OneHot");
+    }
+}
+
 TEST(Hostile, AxesOutsideTheRank) {
     for (const std::int64_t axis : {std::int64_t{3}, std::int64_t{-4}, kMost, kLeast}) {
         for (const char* op : {"Softmax", "LogSoftmax", "ArgMax", "Concat", "Split"}) {
