@@ -23,7 +23,10 @@ letters = alphabet(metadata(model_file("text_recognition")))
 
 page = draw_page()
 if len(sys.argv) > 1:
-    page.save(sys.argv[1])
+    try:
+        page.save(sys.argv[1])
+    except (OSError, ValueError) as error:  # ValueError: an ending that Pillow does not know
+        sys.exit(f"read_page.py: {sys.argv[1]} cannot be written: {error}.")
 text = []
 for box in find_lines(detect(picture_input(page))):
     line = page.crop(box)

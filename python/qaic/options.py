@@ -29,6 +29,10 @@ SESSION_OPTIONS = {
 MAX_SET_SIZE = 4096
 # Those of a session that update_backend_options() changes.
 BACKEND_OPTIONS = ("num_activations", "dev_id", "set_size")
+# Options of the compiler that change results: with a compiled program the caller does not get what these ask for.
+PRECISION_OPTIONS = ("convert_to_fp16", "mxfp6_matmul", "mx_profile", "execute_nodes_in_fp16", "keep_original_precision_for_nodes",
+                     "node_precision_info", "node_precision_info_file", "convert_to_quantize", "quantization_precision",
+                     "quantization_precision_bias")
 
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 

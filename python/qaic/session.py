@@ -12,8 +12,8 @@ import numpy as np
 
 from qaic import _qaic
 from qaic.metrics import Metrics, Profile
-from qaic.options import (BACKEND_OPTIONS, SESSION_OPTIONS, check_compiler_keyword, checked_session_option, read_options_file,
-                          split_keywords)
+from qaic.options import (BACKEND_OPTIONS, PRECISION_OPTIONS, SESSION_OPTIONS, check_compiler_keyword, checked_session_option,
+                          read_options_file, split_keywords)
 
 LOG = logging.getLogger("qaic")
 
@@ -109,7 +109,7 @@ class Session:
             texts, notes = check_compiler_keyword(name, value)
             pairs += texts
             if not compiles:
-                LOG.info("%s has no effect: the program is compiled already.", name)
+                _report_unused(name, value)
             elif value is not None:
                 LOG.debug("%s: %s", name, notes or "passed to the compiler")
         return pairs
@@ -257,6 +257,16 @@ def _log_line(line):
         LOG.warning("%s", text)
     else:
         LOG.info("%s", text if level == "INFO" else line)
+
+
+def _report_unused(name, value):
+    """A compiler keyword given with a compiled program: an error where the caller waits for a file, a warning where
+    results differ from what was asked for."""
+    if name == "dump_graph" and value is not None:
+        raise ValueError(f"dump_graph={os.fspath(value)!r} writes the graph while compiling, and this program is compiled already; "
+                         "give the .onnx file.")
+    level = logging.WARNING if name in PRECISION_OPTIONS and value not in (None, False) else logging.INFO
+    LOG.log(level, "%s has no effect: the program is compiled already.", name)
 
 
 def _checked_path(model_path):

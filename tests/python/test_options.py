@@ -49,6 +49,21 @@ class Ignored(TestCase):
         code = "import qaic, sys; qaic.Session(sys.argv[1], time_passes=True, mos=1)"
         self.assertEqual(self.python(code, program), (0, "", ""))
 
+    def test_precision_that_a_compiled_program_does_not_have_is_warned_about(self):
+        program = self.compile_model("my_model_a.onnx")
+        with self.assertLogs("qaic", logging.INFO) as logs:
+            qaic.Session(program, convert_to_fp16=True, mxfp6_matmul=False, mx_profile="microxcaling", time_passes=True)
+        warned = [record.getMessage() for record in logs.records if record.levelno == logging.WARNING]
+        self.assertEqual(warned, [f"{name} has no effect: the program is compiled already." for name in ("convert_to_fp16", "mx_profile")])
+
+    def test_a_graph_of_a_compiled_program_is_an_error(self):
+        program, wanted = self.compile_model("my_model_a.onnx"), self.folder / "graph.onnx"
+        for name in ("dump_graph", "dump-graph"):
+            with self.assertRaisesRegex(ValueError, "graph.onnx' writes the graph while compiling, .*; give the .onnx file.$"):
+                qaic.Session(program, **{name: wanted})
+        self.assertFalse(wanted.exists())
+        qaic.Session(program, dump_graph=None)
+
     def test_scheduling_options_are_reported_when_compiling(self):
         with self.assertLogs("qaic", logging.INFO) as logs:
             qaic.Session(MODELS / "my_model_a.onnx", mos=1, multicast_weights=True)
