@@ -204,6 +204,8 @@ def main():
     ).stdout.splitlines()
     operators = [line.rsplit(" ", 1)[0] for line in lines if not line.startswith("ai.")]
     operators.remove("If")  # its branches are graphs: emu/net/test/control_test.cpp
+    if missing := sorted(set(operators) - set(PLANS)):
+        sys.exit(f"no node to try for {', '.join(missing)}; add one to audit_nodes.py")
     listed = list(cases(operators))
     models, problems = [], []
     for op, opset, label, model in listed:

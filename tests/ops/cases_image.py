@@ -111,7 +111,9 @@ def resize():
 
         case = Case("Resize", label, inputs, attrs, opset, "bits" if copies else "tol", None if copies else bound)
         if dtype == F64 and not copies:
-            with_double(case, lambda inputs, expected: np.full(expected.shape, 16 * np.finfo(F64).eps * np.abs(inputs[0]).max()))
+            with_double(
+                case, lambda inputs, expected: np.full(expected.shape, 16 * np.finfo(F64).eps * np.abs(inputs[0]).max())
+            )
         whole = [size * factor for size, factor in zip(dims, scales or ())]
         if attrs.get("coordinate_transformation_mode") == "align_corners" and any(size != int(size) for size in whole):
             case.oracle, case.reason = (
