@@ -325,6 +325,30 @@ Floats outputs_of(const ModelBuilder& m, bool passes, std::vector<std::string>& 
     return out ? as_vector<float>((*out)[0]) : Floats();
 }
 
+TEST(GraphEdit, AReplacedNodeIsCountedOnceForEachInputThatItReads) {
+    ModelBuilder m;
+    m.input("x", ElemType::kFloat, {2});
+    m.input("y", ElemType::kFloat, {2});
+    m.node("Max", {"x", "y", "x"}, {"a"});
+    m.output("a");
+    Budget budget(1 << 20);
+    auto graph = import_model(m.model, {}, {}, budget);
+    ASSERT_TRUE(graph) << graph.error().message;
+    GraphEdit edit(*graph, budget);
+    const int x = graph->inputs[0];
+    const int y = graph->inputs[1];
+    const std::vector<int> out = edit.node(0).outputs;
+    const auto reads = [&](std::vector<int> inputs) {
+        edit.replace_node(0, make_node("", "Max", kMaxOpset, "", std::move(inputs), out));
+        return std::pair(edit.readers(x).size(), edit.readers(y).size());
+    };
+    EXPECT_EQ(reads({x, x, y}), (std::pair<std::size_t, std::size_t>(2, 1)));
+    EXPECT_EQ(reads({x, y}), (std::pair<std::size_t, std::size_t>(1, 1)));
+    EXPECT_EQ(reads({x, y, y}), (std::pair<std::size_t, std::size_t>(1, 2)));
+    EXPECT_EQ(reads({y}), (std::pair<std::size_t, std::size_t>(0, 1)));
+    EXPECT_EQ(reads({}), (std::pair<std::size_t, std::size_t>(0, 0)));
+}
+
 TEST(AllPasses, ConvolutionWithEverythingAroundItIsOneStep) {
     for (const char* activation :
          {"Relu", "Clip", "LeakyRelu", "Elu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh"}) {
