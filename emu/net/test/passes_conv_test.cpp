@@ -159,6 +159,20 @@ TEST(FuseBatchNorm, WhatComesBeforeGoesInWherePaddingAllowsIt) {
     }
 }
 
+TEST(FuseBatchNorm, LongChainsAreLeftToTheirNodes) {
+    ConvModel c;
+    c.constant("k", {6, 1, 1});
+    std::string last = "a";
+    for (int i = 0; i < 40; ++i) {
+        const std::string next = "s" + std::to_string(i);
+        c.m.node("Add", {last, "k"}, {next});
+        last = next;
+    }
+    c.m.output(last);
+    EXPECT_EQ(Lowered(c.m, kFold).count("Add"), 40U - 16U);
+    EXPECT_LT(c.error(kFold), 1e-4F);
+}
+
 TEST(FuseBatchNorm, OtherTypesAreLeftAlone) {
     ModelBuilder m(14);
     m.input("x", ElemType::kFloat16, {1, 1, 4});
