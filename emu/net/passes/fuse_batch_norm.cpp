@@ -15,6 +15,10 @@ using qaicrt::Result;
 
 namespace {
 
+/// On each side of a convolution. Real networks have three or so; every one costs some vectors of
+/// all channels, which a small file can make many.
+constexpr std::size_t kMostSteps = 16;
+
 /// y = scale * x + shift, one of each for every channel.
 struct ByChannel {
     std::vector<double> scale, shift;
@@ -217,7 +221,7 @@ Following find_following(GraphEdit& edit, const Node& conv) {
     int holder = edit.index_of(conv);
     for (int value = result;;) {
         const Node* next = edit.only_reader(value);
-        if (next == nullptr) {
+        if (next == nullptr || found.steps.size() == kMostSteps) {
             return found;
         }
         if (keeps_channels(edit, next)) {
@@ -309,7 +313,11 @@ Preceding find_preceding(GraphEdit& edit, const Node& conv) {
         return found;
     }
     const bool shifts = pads_nothing(conv);
-    while (const auto before = read_before(edit, found.from)) {
+    while (found.nodes.size() < kMostSteps) {
+        const auto before = read_before(edit, found.from);
+        if (!before) {
+            break;
+        }
         if (!shifts && !all_are(before->change.shift, 0)) {
             find_factor_before_shift(edit, found);
             return found;

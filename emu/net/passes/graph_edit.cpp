@@ -106,8 +106,14 @@ void GraphEdit::replace_value(int from, int to, std::int64_t opset) {
 
 void GraphEdit::replace_node(int index, Node replacement) {
     Node& place = node(index);
-    for (const int input : place.inputs) {
-        if (input >= 0) {
+    // What it goes on reading keeps its entry: thousands of nodes may read the same weight.
+    const auto reads_same = [&](std::size_t i) {
+        return i < place.inputs.size() && i < replacement.inputs.size() &&
+               place.inputs[i] == replacement.inputs[i];
+    };
+    for (std::size_t i = 0; i < place.inputs.size(); ++i) {
+        const int input = place.inputs[i];
+        if (input >= 0 && !reads_same(i)) {
             auto& all = readers_[static_cast<std::size_t>(input)];
             const auto entry = std::find(all.begin(), all.end(), index);
             if (entry != all.end()) {
@@ -120,12 +126,13 @@ void GraphEdit::replace_node(int index, Node replacement) {
             producer_[static_cast<std::size_t>(output)] = -1;
         }
     }
-    place = std::move(replacement);
-    for (const int input : place.inputs) {
-        if (input >= 0) {
+    for (std::size_t i = 0; i < replacement.inputs.size(); ++i) {
+        const int input = replacement.inputs[i];
+        if (input >= 0 && !reads_same(i)) {
             readers_[static_cast<std::size_t>(input)].push_back(index);
         }
     }
+    place = std::move(replacement);
     for (const int output : place.outputs) {
         if (output >= 0) {
             producer_[static_cast<std::size_t>(output)] = index;

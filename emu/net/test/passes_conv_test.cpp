@@ -159,6 +159,20 @@ TEST(FuseBatchNorm, WhatComesBeforeGoesInWherePaddingAllowsIt) {
     }
 }
 
+TEST(FuseBatchNorm, LongChainsAreLeftToTheirNodes) {
+    ConvModel c;
+    c.constant("k", {6, 1, 1});
+    std::string last = "a";
+    for (int i = 0; i < 40; ++i) {
+        const std::string next = "s" + std::to_string(i);
+        c.m.node("Add", {last, "k"}, {next});
+        last = next;
+    }
+    c.m.output(last);
+    EXPECT_EQ(Lowered(c.m, kFold).count("Add"), 40U - 16U);
+    EXPECT_LT(c.error(kFold), 1e-4F);
+}
+
 TEST(FuseBatchNorm, OtherTypesAreLeftAlone) {
     ModelBuilder m(14);
     m.input("x", ElemType::kFloat16, {1, 1, 4});
@@ -323,6 +337,30 @@ Floats outputs_of(const ModelBuilder& m, bool passes, std::vector<std::string>& 
     const auto out = run_bytes(**network, {bytes_of(x), bytes_of(z)});
     EXPECT_TRUE(out) << out.error().message;
     return out ? as_vector<float>((*out)[0]) : Floats();
+}
+
+TEST(GraphEdit, AReplacedNodeIsCountedOnceForEachInputThatItReads) {
+    ModelBuilder m;
+    m.input("x", ElemType::kFloat, {2});
+    m.input("y", ElemType::kFloat, {2});
+    m.node("Max", {"x", "y", "x"}, {"a"});
+    m.output("a");
+    Budget budget(1 << 20);
+    auto graph = import_model(m.model, {}, {}, budget);
+    ASSERT_TRUE(graph) << graph.error().message;
+    GraphEdit edit(*graph, budget);
+    const int x = graph->inputs[0];
+    const int y = graph->inputs[1];
+    const std::vector<int> out = edit.node(0).outputs;
+    const auto reads = [&](std::vector<int> inputs) {
+        edit.replace_node(0, make_node("", "Max", kMaxOpset, "", std::move(inputs), out));
+        return std::pair(edit.readers(x).size(), edit.readers(y).size());
+    };
+    EXPECT_EQ(reads({x, x, y}), (std::pair<std::size_t, std::size_t>(2, 1)));
+    EXPECT_EQ(reads({x, y}), (std::pair<std::size_t, std::size_t>(1, 1)));
+    EXPECT_EQ(reads({x, y, y}), (std::pair<std::size_t, std::size_t>(1, 2)));
+    EXPECT_EQ(reads({y}), (std::pair<std::size_t, std::size_t>(0, 1)));
+    EXPECT_EQ(reads({}), (std::pair<std::size_t, std::size_t>(0, 0)));
 }
 
 TEST(AllPasses, ConvolutionWithEverythingAroundItIsOneStep) {
