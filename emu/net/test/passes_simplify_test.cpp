@@ -43,16 +43,20 @@ struct OneNode {
 
 const Names kGone{"Relu", "Relu"};
 
-TEST(SimplifyReshapes, DropoutGoesAndItsMaskStays) {
-    ModelBuilder m(17);
-    m.input("x", ElemType::kFloat, {2, 3});
-    m.node("Relu", {"x"}, {"a"});
-    m.node("Dropout", {"a"}, {"b", "mask"});
-    m.node("Relu", {"b"}, {"y"});
-    m.output("y");
-    m.output("mask");
-    EXPECT_EQ(Lowered(m, kPass).ops(), kGone);
-    EXPECT_TRUE(same_bits(m, kPass, {bytes_of(random_floats(6, 1))}));
+TEST(SimplifyReshapes, DropoutGoesUnlessItsMaskIsWanted) {
+    for (const bool mask : {false, true}) {
+        ModelBuilder m(17);
+        m.input("x", ElemType::kFloat, {2, 3});
+        m.node("Relu", {"x"}, {"a"});
+        m.node("Dropout", {"a"}, {"b", "mask"});
+        m.node("Relu", {"b"}, {"y"});
+        m.output("y");
+        if (mask) {
+            m.output("mask");
+        }
+        EXPECT_EQ(Lowered(m, kPass).ops(), mask ? (Names{"Relu", "Dropout", "Relu"}) : kGone);
+        EXPECT_TRUE(same_bits(m, kPass, {bytes_of(random_floats(6, 1))}));
+    }
 }
 
 TEST(SimplifyReshapes, ChainsBecomeOneView) {
