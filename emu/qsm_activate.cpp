@@ -89,9 +89,15 @@ std::int32_t Qsm::take_resources(const Command& command, Activation& activation)
                                       .semaphores = metadata.num_semaphores,
                                       .mcids = mcids_of(metadata)},
                                      grant);
-    if (status != AIC100_ST_SUCCESS) {
+    if (status == AIC100_ST_NSP_ALLOC_ERROR) {
+        const auto have = pool->info(0);
         return refuse(handle, status,
-                      "NSPs, channels, semaphores or multicast ids are used up for now.");
+                      "The program needs " + std::to_string(metadata.num_nsps) + " NSPs, and " +
+                          std::to_string(have.nsp_free) + " of " + std::to_string(have.nsp_total) +
+                          " are free.");
+    }
+    if (status != AIC100_ST_SUCCESS) {
+        return refuse(handle, status, "Channels, semaphores or multicast ids are used up for now.");
     }
     activation.engines = Holding(*pool, grant);
     bool possible = false;

@@ -72,10 +72,13 @@ Status refuse_unsupported(Lowering& lowering) {
     frame("QAIC_ERROR:");
     std::size_t count = 0;
     std::string list;
+    bool all_exist = true;
     for (const auto& type : types) {
         count += type.count;
-        list += fmt::format("{}{} ({}: {})", list.empty() ? "" : "; ", shown_type(type), type.count,
-                            fmt::join(type.names, ", "));
+        all_exist = all_exist && type.exists;
+        list +=
+            fmt::format("{}{} ({}: {}){}", list.empty() ? "" : "; ", shown_type(type), type.count,
+                        fmt::join(type.names, ", "), type.exists ? ", " + type.reason : "");
         for (const std::string& name : type.names) {
             frame(fmt::format(
                 "Error message:  [Operator-'{}', opset_version-{}, ir_version-{}] : {}", name,
@@ -83,10 +86,11 @@ Status refuse_unsupported(Lowering& lowering) {
         }
     }
     frame("QAICException:Unable to AddNodesToGraphFromModel");
-    return Error(Errc::kUnsupported,
-                 fmt::format("{} has {} node{} that cannot be run here: {}; qaic-exec "
-                             "-operators-supported=onnx lists what can.",
-                             lowering.source, count, count == 1 ? "" : "s", list));
+    return Error(
+        Errc::kUnsupported,
+        fmt::format("{} has {} node{} that cannot be run here: {}{}.", lowering.source, count,
+                    count == 1 ? "" : "s", list,
+                    all_exist ? "" : "; qaic-exec -operators-supported=onnx lists what can"));
 }
 
 Status type_outputs(Lowering& lowering) {

@@ -83,7 +83,8 @@ struct UnsupportedNode {
     std::string domain, op_type;
     std::size_t count = 0;
     std::vector<std::string> names;  ///< every node, "#index" for one without a name
-    std::string reason;
+    std::string reason;              ///< of the first of them
+    bool exists = false;  ///< the operator does: in another opset, or without an attribute
 };
 std::vector<UnsupportedNode> find_unsupported(const onnx::ModelProto& model);
 

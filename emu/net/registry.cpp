@@ -52,15 +52,18 @@ void for_each_op(F&& visit) {
     }
 }
 
-std::string why_unsupported(const FlatNode& node) {
+std::string why_unsupported(const FlatNode& node, bool& exists) {
     bool other_opset = false;
     const std::string& op_type = node.proto->op_type();
+    exists = true;
     if (find_op(node.domain, op_type, node.opset, &other_opset) == nullptr) {
-        return other_opset ? fmt::format(
-                                 "not defined in opset {}; convert the model with "
-                                 "onnx.version_converter",
-                                 node.opset)
-                           : std::string("no such operator in this runner");
+        exists = other_opset;
+        return other_opset
+                   ? fmt::format(
+                         "this runner has it in other opsets than the model's {}; convert the "
+                         "model with onnx.version_converter",
+                         node.opset)
+                   : std::string("no such operator in this runner");
     }
     return refused_attribute(node);
 }
@@ -90,14 +93,18 @@ std::vector<UnsupportedNode> find_unsupported(const onnx::ModelProto& model) {
     }
     std::map<std::string, UnsupportedNode> by_type;
     for (const FlatNode& node : flat->nodes) {
-        std::string reason = why_unsupported(node);
+        bool exists = false;
+        std::string reason = why_unsupported(node, exists);
         if (reason.empty()) {
             continue;
         }
         UnsupportedNode& entry = by_type[node.domain + "." + node.proto->op_type()];
         entry.domain = node.domain;
         entry.op_type = node.proto->op_type();
-        entry.reason = entry.count == 0 ? std::move(reason) : entry.reason;
+        if (entry.count == 0) {
+            entry.reason = std::move(reason);
+            entry.exists = exists;
+        }
         ++entry.count;
         entry.names.push_back(node.label);
     }

@@ -203,12 +203,24 @@ void print_result(const Options& options, const Printer& printer, const RunResul
     }
 }
 
+/// The commonest wrong file deserves a better answer than what its first bytes are not.
+qaicrt::Status refuse_model(const std::string& path) {
+    if (path.ends_with(".onnx")) {
+        return Error(qaicrt::Errc::kFormat,
+                     "'" + path +
+                         "' is an ONNX model, not a program; compile it first: qaic-exec -m=" +
+                         path + " -compile-only -aic-binary-dir=DIR, then qaic-run -t DIR");
+    }
+    return {};
+}
+
 qaicrt::Result<int> run(Options options) {
     const Printer printer(options);
     for (const auto& note : options.notes) {
         printer.line("info: " + note);
     }
     const StopSignal stop;  // before the card makes threads
+    QAICRT_CHECK(refuse_model(options.test_data));
     QAICRT_TRY(const qaicrt::Program program, qaicrt::Program::from_file(options.test_data));
     QAICRT_TRY(const Inputs inputs, collect_inputs(options, program.inputs()));
     if (inputs.batch && !options.iterations_given) {
