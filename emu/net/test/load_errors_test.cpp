@@ -31,7 +31,7 @@ using qaicrt::Errc;
 TEST(LoadErrors, AnOpsetOutsideTheRangeNamesTheRange) {
     EXPECT_EQ(load_error(relu_model(7)), "");
     EXPECT_EQ(load_error(relu_model(28)), "");
-    expect_error(relu_model(6), Errc::kUnsupported, {"opset 6", "Relu", "version_converter"});
+    expect_error(relu_model(6), Errc::kUnsupported, {"the model's 6", "Relu", "version_converter"});
     expect_error(relu_model(0), Errc::kUnsupported, {"opset 0", "1 to 28"});
     expect_error(relu_model(29), Errc::kUnsupported, {"opset 29", "1 to 28"});
 }
