@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// FusedConv from Conv and ConvTranspose of FLOAT and FLOAT16. What is taken in rounds where it did
-/// before; the sums of FusedConv's own kernel are in another order (docs/design/net-lowering.md).
+/// before; FusedConv numbers the terms of a sum in its own way (docs/design/net.md).
 #include "emu/net/passes/match.hpp"
 #include "emu/net/passes/passes.hpp"
 
