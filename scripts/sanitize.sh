@@ -15,7 +15,7 @@ case "${1:-}" in
 esac
 if [ $quick = yes ]; then
     case "$1" in
-        asan-ubsan) filter='^(mx|qpc|net|card|corpus|ops)\.' ;;
+        asan-ubsan) filter='^(mx\.(formats|oracle|profiles|rounding)|(qpc|net|card|corpus|ops)\.)' ;;
         tsan) filter='^(net\.(threads|memory|channels_last)|(card|runtime|capi)\.)' ;;
     esac
 fi
